@@ -1,0 +1,53 @@
+# Each target prepares .venv by itself; all it asks for is Python 3.11 to 3.13.
+.DEFAULT_GOAL := help
+.PHONY: help run serve test lint soak lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+MODEL ?= exports/faces
+PORT ?= 8501
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	2>/dev/null && echo $$python && break; done)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+run: $(READY) ## the main job, no data needed: train both approaches, compare, export, serve, ask
+	$(BIN)/python -m examples.quickstart
+
+serve: $(READY) ## serve the newest model in MODEL (default exports/faces) on PORT (default 8501)
+	$(BIN)/python -m serving --model_base_path $(MODEL) --model_name faces --rest_api_port $(PORT)
+
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## formatting, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+soak: $(READY) ## what takes long; run by hand
+	$(BIN)/python -m pytest -m soak
+
+lock: $(READY) ## pin anew what pyproject.toml asks for
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--upgrade --custom-compile-command "make lock" --output-file requirements.lock --quiet
+
+clean: ## remove .venv and all caches; runs and exports stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One package (promise) comes as source only: what builds it goes in first, from the same lock.
+$(READY): requirements.lock
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13 with venv; found none. \
+	Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@echo "installing packages into $(VENV) (some minutes, about 3 GB)"
+	@$(BIN)/python -c "import re; lock = open('requirements.lock').read(); \
+	print(*re.findall(r'^(?:setuptools|wheel|packaging)==.*?(?=^[a-z])', lock, re.M | re.S))" > $(VENV)/build.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r $(VENV)/build.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes --no-build-isolation -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+	@touch $@

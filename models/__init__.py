@@ -1,0 +1,1 @@
+"""Networks built from layers: trunks, heads, and the two ways of putting them together."""

@@ -1,0 +1,7 @@
+"""One TFDS builder a source, all yielding the same features; a new source is one file and one entry."""
+
+from training.datasets.fer2013 import Fer2013
+from training.datasets.synthetic_faces import SyntheticFaces
+from training.datasets.utk_face import UtkFace
+
+DATASETS = {"synthetic_faces": SyntheticFaces, "utk_face": UtkFace, "fer2013": Fer2013}
