@@ -1,0 +1,60 @@
+"""A small residual network: He et al. 2015, "Deep residual learning for image recognition", section 3.3.
+
+Shortcuts that change the shape are average-pooled before their 1x1 convolution (He et al. 2018, "Bag of
+tricks for image classification", ResNet-D), which keeps the pixels a strided 1x1 would skip.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from multitask.errors import UserError
+
+SMALLEST = 16
+STAGES = ((32, 1), (64, 2), (128, 2), (256, 2))
+"""Channels and stride of each residual block."""
+
+
+def build(image_size: int) -> keras.Model:
+    """A strided 3x3 stem, four residual blocks of two 3x3 convolutions, global average pooling.
+
+    Convolutions that batch normalization follows carry no bias: it would be subtracted again with the mean.
+
+    Args:
+        image_size: height and width of the pictures, at least 16; made for 64.
+
+    Returns:
+        uint8 [N, image_size, image_size, 3] -> float [N, 256]; 1,229,280 parameters.
+
+    Raises:
+        UserError: smaller pictures.
+    """
+    if image_size < SMALLEST:
+        raise UserError(f"resnet takes pictures of at least {SMALLEST}x{SMALLEST}; received {image_size}")
+    image = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(image)
+    x = _convolution(x, STAGES[0][0], stride=2, name="stem")  # [N, S/2, S/2, 32]
+    x = layers.ReLU(name="stem_relu")(x)
+    for number, (channels, stride) in enumerate(STAGES, start=1):
+        x = _block(x, channels, stride, name=f"block{number}")
+    x = layers.GlobalAveragePooling2D(name="pool")(x)  # [N, 256]
+    return keras.Model(image, x, name="trunk")
+
+
+def _block(x: Any, channels: int, stride: int, name: str) -> Any:
+    shortcut = x
+    if stride > 1:
+        shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)
+    if x.shape[-1] != channels:
+        shortcut = _convolution(shortcut, channels, size=1, name=f"{name}_shortcut")
+    x = _convolution(x, channels, stride=stride, name=f"{name}_1")
+    x = layers.ReLU(name=f"{name}_relu1")(x)
+    x = _convolution(x, channels, name=f"{name}_2")
+    x = layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.ReLU(name=f"{name}_relu2")(x)
+
+
+def _convolution(x: Any, channels: int, name: str, size: int = 3, stride: int = 1) -> Any:
+    x = layers.Conv2D(channels, size, stride, "same", use_bias=False, name=f"{name}_conv")(x)
+    return layers.BatchNormalization(name=f"{name}_norm")(x)

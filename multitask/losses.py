@@ -1,0 +1,117 @@
+"""A loss for each kind of task, on logits, with weighted means over the whole batch of all replicas."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from multitask.tasks import Task
+
+
+class WeightedMeanLoss(keras.losses.Loss):
+    """L = sum_i w_i l_i / sum_i w_i over the global batch, all replicas together; 0 where all w_i are 0.
+
+    A plain Keras loss divides by the number of rows, or by the weights of its own replica: then examples
+    without a label, or their uneven spread over replicas, would change how much a labelled one counts.
+    Subclasses give l_i in `call`: labels [N], logits [N, units] -> [N].
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name=name, reduction=None, dtype="float32")
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Labels [N], logits [N, units] and weights [N] (1 if not given) -> scalar."""
+        losses = self.call(ops.cast(ops.reshape(y_true, (-1,)), "float32"), ops.cast(y_pred, "float32"))
+        weights = ops.ones_like(losses) if sample_weight is None else sample_weight
+        weights = ops.cast(ops.reshape(weights, (-1,)), "float32")
+        total = ops.sum(weights)
+        replica = tf.distribute.get_replica_context()
+        if replica is not None and replica.num_replicas_in_sync > 1:
+            total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
+        return tf.math.divide_no_nan(ops.sum(weights * losses), total)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to build the loss again."""
+        return {"name": self.name}
+
+
+@keras.saving.register_keras_serializable(package="multitask")
+class LabelDistribution(WeightedMeanLoss):
+    """Cross-entropy to a Gaussian around the label, plus the absolute error of the expectation.
+
+    l = -sum_j t_j log p_j + absolute_error |sum_j j p_j - y|, t_j ~ exp(-(j - y)^2 / (2 sigma^2)), j the
+    whole numbers 0..units-1 and y the label, at most units - 1.
+
+    Source: Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8.
+
+    Args:
+        sigma: spread of the Gaussian, in the unit of the task.
+        absolute_error: weight of the second term, per unit of the task.
+    """
+
+    def __init__(self, sigma: float = 2.0, absolute_error: float = 0.2, name: str | None = None) -> None:
+        super().__init__(name)
+        self.sigma = sigma
+        self.absolute_error = absolute_error
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Labels [N] and logits [N, units] -> [N]."""
+        values = ops.arange(y_pred.shape[-1], dtype="float32")
+        y = ops.minimum(y_true, float(y_pred.shape[-1] - 1))
+        target = ops.softmax(-ops.square(values - y[:, None]) / (2 * self.sigma**2))  # [N, units]
+        log_probabilities = ops.log_softmax(y_pred)
+        expectation = ops.sum(ops.exp(log_probabilities) * values, axis=-1)
+        cross_entropy = -ops.sum(target * log_probabilities, axis=-1)
+        return cross_entropy + self.absolute_error * ops.abs(expectation - y)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to build the loss again."""
+        return {**super().get_config(), "sigma": self.sigma, "absolute_error": self.absolute_error}
+
+
+class _SmoothedLoss(WeightedMeanLoss):
+    def __init__(self, label_smoothing: float = 0.0, name: str | None = None) -> None:
+        super().__init__(name)
+        self.label_smoothing = label_smoothing
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to build the loss again."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="multitask")
+class SoftmaxCrossEntropy(_SmoothedLoss):
+    """Sparse categorical cross-entropy of softmax(logits): l = -sum_j t_j log p_j.
+
+    t_j = (1 - label_smoothing) [j = y] + label_smoothing / units. The gradient is the notes' A - Y.
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Class indices [N] and logits [N, units] -> [N]."""
+        units = y_pred.shape[-1]
+        target = ops.one_hot(ops.cast(y_true, "int32"), units, dtype="float32")
+        target = target * (1 - self.label_smoothing) + self.label_smoothing / units
+        return -ops.sum(target * ops.log_softmax(y_pred), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="multitask")
+class SigmoidCrossEntropy(_SmoothedLoss):
+    """Binary cross-entropy of sigmoid(logits): l = -t log a - (1 - t) log(1 - a).
+
+    t = (1 - label_smoothing) y + label_smoothing / 2. The gradient is the notes' A - Y.
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Labels 0 or 1 [N] and logits [N, 1] -> [N]."""
+        z = y_pred[:, 0]
+        target = y_true * (1 - self.label_smoothing) + self.label_smoothing / 2
+        return ops.relu(z) - z * target + ops.log1p(ops.exp(-ops.abs(z)))
+
+
+def loss_of(task: Task, label_smoothing: float = 0.0) -> WeightedMeanLoss:
+    """The loss of a task's kind; a distribution task is smoothed by its Gaussian already."""
+    if task.kind == "distribution":
+        return LabelDistribution(name=task.name)
+    cross_entropy = SoftmaxCrossEntropy if task.kind == "categorical" else SigmoidCrossEntropy
+    return cross_entropy(label_smoothing, name=task.name)

@@ -1,0 +1,76 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from multitask.images import decode_image, decode_images
+
+
+def encoded(image: Image.Image, format: str, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
+
+
+COLOURS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+QUARTERS = Image.fromarray(np.array(COLOURS, np.uint8).reshape(2, 2, 3).repeat(32, 0).repeat(32, 1))
+GREYS = [[76] * 3, [150] * 3, [29] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize(
+    ("mode", "format", "expected"),
+    [
+        ("RGB", "PNG", COLOURS),
+        ("RGB", "JPEG", COLOURS),
+        ("RGB", "BMP", COLOURS),
+        ("P", "GIF", COLOURS),
+        ("P", "PNG", COLOURS),
+        ("RGBA", "PNG", COLOURS),
+        ("L", "PNG", GREYS),
+        ("L", "JPEG", GREYS),
+        ("CMYK", "JPEG", COLOURS),
+    ],
+)
+@pytest.mark.parametrize("size", [16, 64, 100])
+def test_pictures_of_every_kind_become_square_rgb(mode, format, expected, size):
+    pixels = decode_image(encoded(QUARTERS.convert(mode), format), size).numpy()
+    assert pixels.shape == (size, size, 3)
+    assert pixels.dtype == np.uint8
+    near, far = size // 4, 3 * size // 4
+    corners = [pixels[y, x].astype(int) for y in (near, far) for x in (near, far)]
+    np.testing.assert_allclose(corners, expected, atol=4)
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = encoded(QUARTERS, "GIF", save_all=True, append_images=[Image.new("RGB", (64, 64))])
+    assert decode_image(frames, 64).numpy().max() == 255
+
+
+@pytest.mark.parametrize("shape", [(64, 128), (128, 64)])
+def test_the_central_square_is_taken(shape):
+    picture = Image.new("RGB", shape)
+    picture.paste(QUARTERS, ((shape[0] - 64) // 2, (shape[1] - 64) // 2))
+    np.testing.assert_array_equal(decode_image(encoded(picture, "PNG"), 64).numpy(), np.asarray(QUARTERS))
+
+
+def test_shrinking_averages_instead_of_skipping():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    pixels = decode_image(encoded(Image.fromarray(stripes), "PNG"), 16).numpy()
+    assert pixels.min() > 100
+    assert pixels.max() < 155
+
+
+def test_a_batch_equals_its_pictures_and_may_be_empty():
+    pictures = [encoded(QUARTERS, "PNG"), encoded(QUARTERS.rotate(90), "JPEG")]
+    graph = tf.function(lambda b: decode_images(b, 32), input_signature=[tf.TensorSpec([None], tf.string)])
+    np.testing.assert_array_equal(graph(pictures), [decode_image(p, 32) for p in pictures])
+    assert graph(tf.constant([], tf.string)).shape == (0, 32, 32, 3)
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"no picture", encoded(QUARTERS, "JPEG")[:300]])
+def test_what_is_no_picture_is_refused(spoiled):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_image(spoiled, 32)

@@ -1,0 +1,109 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from multitask.losses import LabelDistribution, SigmoidCrossEntropy, SoftmaxCrossEntropy, loss_of
+from multitask.tasks import TASKS
+
+RNG = np.random.default_rng(0)
+LABELS = {
+    "age": np.array([3.0, 30.0, 99.0, 116.0, 0.0, 55.5], np.float32),
+    "emotion": np.array([0, 3, 6, 1, 2, 5]),
+    "gender": np.array([0, 1, 1, 0, 1, 0]),
+}
+LOGITS = {name: RNG.normal(size=(6, task.units)).astype(np.float32) for name, task in TASKS.items()}
+EACH = list(TASKS)
+
+
+def softmax(z):
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropies_are_keras_own(smoothing):
+    one_hot = np.eye(7)[LABELS["emotion"]]
+    expected = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    found = SoftmaxCrossEntropy(smoothing)(LABELS["emotion"], LOGITS["emotion"])
+    np.testing.assert_allclose(found, expected(one_hot, LOGITS["emotion"]), rtol=1e-5)
+    expected = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
+    found = SigmoidCrossEntropy(smoothing)(LABELS["gender"], LOGITS["gender"])
+    np.testing.assert_allclose(found, expected(LABELS["gender"][:, None], LOGITS["gender"]), rtol=1e-5)
+
+
+def test_age_is_cross_entropy_to_a_gaussian_and_absolute_error():
+    y, j = np.minimum(LABELS["age"], 100)[:, None], np.arange(101)
+    target = np.exp(-((j - y) ** 2) / (2 * 3.0**2))
+    target /= target.sum(-1, keepdims=True)
+    p = softmax(LOGITS["age"].astype(float))
+    expected = -(target * np.log(p)).sum(-1) + 0.5 * abs((p * j).sum(-1) - y[:, 0])
+    found = LabelDistribution(sigma=3.0, absolute_error=0.5)(LABELS["age"], LOGITS["age"])
+    np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_loss_is_the_weighted_mean_of_what_is_labelled(name):
+    loss, weights = loss_of(TASKS[name]), np.array([1, 0, 0, 2, 1, 0], np.float32)
+    single = np.array([loss(LABELS[name][i : i + 1], LOGITS[name][i : i + 1]) for i in range(6)])
+    np.testing.assert_allclose(
+        loss(LABELS[name], LOGITS[name], weights), np.average(single, weights=weights), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("name", EACH)
+def test_without_labels_loss_and_gradient_are_exactly_zero(name, xla):
+    loss = loss_of(TASKS[name], 0.1)
+
+    @tf.function(jit_compile=xla)
+    def gradient(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(np.zeros(6), logits, np.zeros(6, np.float32))
+        return value, tape.gradient(value, logits)
+
+    value, dz = gradient(tf.constant(LOGITS[name]))
+    assert value == 0
+    np.testing.assert_array_equal(dz, np.zeros_like(LOGITS[name]))
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_extreme_logits_stay_finite(name):
+    for scale in (-1e4, 1e4):
+        logits = tf.constant(scale * np.sign(LOGITS[name]))
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss_of(TASKS[name])(LABELS[name], logits)
+        assert np.isfinite(value)
+        assert np.isfinite(tape.gradient(value, logits)).all()
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_two_replicas_with_uneven_labels_learn_what_one_learns(name, two_replicas):
+    """Replica 0 holds four of the five labels: a mean of the replicas' means would be another."""
+    weights = np.array([1, 1, 1, 1, 0, 0, 1, 0], np.float32)
+    features = RNG.normal(size=(8, 5)).astype(np.float32)
+    labels = np.resize(LABELS[name], 8)
+
+    def trained(strategy):
+        with strategy.scope():
+            keras.utils.set_random_seed(1)
+            model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(TASKS[name].units)])
+            model.compile(keras.optimizers.SGD(0.1), loss_of(TASKS[name]))
+        data = tf.data.Dataset.from_tensor_slices((features, labels, weights)).batch(8)
+        history = model.fit(data, epochs=3, verbose=0, shuffle=False).history["loss"]
+        return history, model.get_weights()
+
+    one, two = trained(tf.distribute.get_strategy()), trained(two_replicas)
+    np.testing.assert_allclose(one[0], two[0], rtol=1e-5)
+    for a, b in zip(one[1], two[1], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_loss_is_built_again_from_its_config(name):
+    loss = loss_of(TASKS[name], 0.1)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.get_config() == loss.get_config()
+    assert again(LABELS[name], LOGITS[name]) == loss(LABELS[name], LOGITS[name])
