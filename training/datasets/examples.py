@@ -4,6 +4,7 @@ import collections
 import hashlib
 import io
 import logging
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,14 +13,19 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
+from rich.console import Console
 from rich.progress import track
 
 from multitask.errors import UserError
 from multitask.images import decode_image
 from multitask.tasks import MISSING, TASKS
+from training.datasets.archives import DAMAGE
 
 logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test", "private_test")
+"""Splits of all sources. A picture that stands in several of one source stays in the last of them."""
 
 
 class Rejected(Exception):
@@ -87,38 +93,55 @@ def upright(image: bytes) -> bytes:
     """The picture turned as its EXIF orientation says; the bytes as they are if there is nothing to turn.
 
     Raises:
-        Rejected: the bytes are no picture that `multitask.images` reads.
+        Rejected: the bytes are no picture.
     """
     try:
-        with Image.open(io.BytesIO(image)) as picture:
-            if picture.getexif().get(0x0112, 1) != 1:
-                turned = io.BytesIO()
-                ImageOps.exif_transpose(picture).save(turned, "PNG")
-                image = turned.getvalue()
-        decode_image(image, size=8)
-    except (OSError, SyntaxError, ValueError, tf.errors.InvalidArgumentError) as error:
-        raise Rejected(f"unreadable picture ({str(error).splitlines()[0][:80]})") from error
-    return image
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(image)) as picture:
+            if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+                return image
+            turned = io.BytesIO()
+            ImageOps.exif_transpose(picture).convert("RGB").save(turned, "PNG")
+            return turned.getvalue()
+    except Exception as error:  # Pillow lets anything out that its decoders meet in spoilt bytes
+        raise Rejected("unreadable picture") from error
 
 
-class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+def check(image: bytes) -> None:
+    """Decodes a picture as training will.
+
+    Raises:
+        Rejected: `multitask.images` can't read it.
+    """
+    try:
+        _decode(image)
+    except tf.errors.InvalidArgumentError as error:
+        raise Rejected("unreadable picture") from error
+
+
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+def _decode(image: tf.Tensor) -> tf.Tensor:
+    return decode_image(image, size=8)
+
+
+class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """A source read from an archive that the user downloads.
 
     What can't be used (an unreadable picture, a name without its labels, a picture that stands in another
-    split as well) is counted, named in the log and left out.
+    split as well) is counted, named in the log and left out. An archive that is missing, damaged or of
+    another shape is a `UserError`.
     """
 
     SHARES: ClassVar[dict[str, float]] = {"train": 0.8, "validation": 0.1, "test": 0.1}
     CITATION: ClassVar[str]
     HOMEPAGE: ClassVar[str]
+    ARCHIVES: ClassVar[tuple[str, ...]]
+    """Names that the archive may have in the manual_dir; the first that is there is read."""
+    MEMBERS: ClassVar[str]
+    """What an archive must hold, in words."""
 
     @abstractmethod
-    def candidates(self, manual_dir: Path) -> Iterator[Candidate | tuple[str, str]]:
-        """Every member of the archive: a candidate, or its name and why it can't be one.
-
-        Raises:
-            UserError: no archive there, or one of the wrong shape.
-        """
+    def candidates(self, archive: Path) -> Iterator[Candidate | tuple[str, str]]:
+        """What an archive holds: candidates, or an example's name and why it can't be one."""
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -130,54 +153,79 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-        manual_dir = Path(dl_manager.manual_dir)
-        split_of = self._split_of(manual_dir)
-        splits = sorted(set(split_of.values()), key=lambda split: (_rank(split), split))
-        return {split: self._examples_of(manual_dir, split, split_of) for split in splits}
+        archive = self._archive(dl_manager)
+        split_of = self._split_of(archive)
+        splits = sorted(set(split_of.values()), key=SPLITS.index)
+        return {split: self._generate_examples(archive, split, split_of) for split in splits}
 
-    def _examples_of(
-        self, manual_dir: Path, split: str, split_of: dict[str, str]
+    def _generate_examples(
+        self, archive: Path, split: str, split_of: dict[str, str]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for candidate in self.candidates(manual_dir):
-            if isinstance(candidate, Candidate) and split_of.get(candidate.id) == split:
+        ids = {name for name, its_split in split_of.items() if its_split == split}
+        for candidate in self._readable(archive):
+            if isinstance(candidate, Candidate) and candidate.id in ids:
+                ids.remove(candidate.id)
                 yield candidate.id, example(replace(candidate, image=upright(candidate.image)))
 
-    def _split_of(self, manual_dir: Path) -> dict[str, str]:
+    def _archive(self, dl_manager: Any) -> Path:
+        try:
+            manual_dir = Path(dl_manager.manual_dir)
+        except (AssertionError, OSError) as error:  # TFDS asserts that the folder is there and not empty
+            received = str(error).partition(". ")[0]
+        else:
+            for name in self.ARCHIVES:
+                if (manual_dir / name).exists():
+                    return manual_dir / name
+            received = f"none of them in {manual_dir}"
+        raise self._unusable(f"{self.name} must have {' or '.join(self.ARCHIVES)}", received)
+
+    def _unusable(self, rule: str, received: str) -> UserError:
+        return UserError(f"{rule}; received: {received}; {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+
+    def _readable(self, archive: Path) -> Iterator[Candidate | tuple[str, str]]:
+        try:
+            yield from self.candidates(archive)
+        except DAMAGE as error:
+            received = f"a damaged one ({str(error).partition(chr(10))[0]})"
+            raise self._unusable(f"{archive} must be a whole archive", received) from error
+
+    def _split_of(self, archive: Path) -> dict[str, str]:
         """Ids of all usable examples and the split each belongs to."""
         split_of: dict[str, str] = {}
         copies: dict[bytes, list[str]] = collections.defaultdict(list)
-        left_out: collections.Counter[str] = collections.Counter()
+        left_out: list[tuple[str, str]] = []
+        seen: set[str] = set()
 
-        def leave_out(name: str, reason: str) -> None:
-            left_out[reason.partition(" (")[0]] += 1
-            logger.warning("%s: left out %s: %s", self.name, name, reason)
-
-        for candidate in track(self.candidates(manual_dir), f"checking {self.name}", transient=True):
+        description, console = f"checking {self.name}", Console(stderr=True)
+        for candidate in track(self._readable(archive), description, transient=True, console=console):
             if not isinstance(candidate, Candidate):
-                leave_out(*candidate)
-                continue
-            try:
-                upright(candidate.image)
-            except Rejected as reason:
-                leave_out(candidate.id, str(reason))
-                continue
-            copies[hashlib.sha256(candidate.image).digest()].append(candidate.id)
-            split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
+                left_out.append(candidate)
+            elif candidate.id in seen:
+                left_out.append((candidate.id, "second of its name"))
+            else:
+                seen.add(candidate.id)
+                try:
+                    check(upright(candidate.image))
+                except Rejected as error:
+                    left_out.append((candidate.id, str(error)))
+                    continue
+                copies[hashlib.sha256(candidate.image).digest()].append(candidate.id)
+                split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
 
-        for same in copies.values():
-            held_out = max(same, key=lambda name: _rank(split_of[name]))
-            for name in same:
-                if _rank(split_of[name]) < _rank(split_of[held_out]):
-                    leave_out(name, f"same picture in {split_of[held_out]} ({held_out})")
+        if not split_of:
+            received = "none that can be used" + "".join(f", {name}: {why}" for name, why in left_out[:1])
+            raise self._unusable(f"{archive} must hold {self.MEMBERS}", received)
+
+        for names in copies.values():
+            kept = max(names, key=lambda name: SPLITS.index(split_of[name]))
+            for name in names:
+                if split_of[name] != split_of[kept]:
+                    left_out.append((name, f"same picture in {split_of[kept]} ({kept})"))
                     del split_of[name]
 
-        reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(left_out.items()))
+        for name, reason in left_out:
+            logger.warning("%s: left out %s: %s", self.name, name, reason)
+        counts = collections.Counter(reason.partition(" (")[0] for _, reason in left_out)
+        reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(counts.items()))
         logger.info("%s: %d examples%s", self.name, len(split_of), reasons)
-        if not split_of:
-            raise UserError(f"{self.name} needs at least one usable picture; received none in {manual_dir}")
         return split_of
-
-
-def _rank(split: str) -> int:
-    # A picture that stands in several splits stays in the one that is held out longest.
-    return {"train": 0, "validation": 1}.get(split, 2)
