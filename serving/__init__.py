@@ -1,6 +1,17 @@
 """How an exported model answers: over HTTP or in a script. Knows nothing of training."""
 
-import os
+from typing import TYPE_CHECKING, Any
 
-# Before TensorFlow is imported: its start-up chatter would drown a command's own words.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if TYPE_CHECKING:
+    from serving.predictor import Predictor
+
+__all__ = ["Predictor"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: `serving.client` needs no TensorFlow.
+    if name == "Predictor":
+        from serving.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

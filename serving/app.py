@@ -1,0 +1,51 @@
+"""Routes and health, put together."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from serving.errors import Refused
+from serving.rest import refusal, rest
+from serving.store import Store
+
+
+def create_app(store: Store) -> FastAPI:
+    """The HTTP application: TensorFlow Serving's wire under /v1, health and labels beside it.
+
+    The store may be loaded later: until then /readyz answers 503 and no model is found.
+    """
+    # FastAPI's pages of documentation are fetched from elsewhere, and could not tell of /v1.
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.mount("/v1", rest(store))
+
+    @app.exception_handler(Refused)
+    async def refuse(_: Request, refused: Refused) -> Response:
+        return refusal(refused)
+
+    @app.exception_handler(HTTPException)
+    async def fail(request: Request, error: HTTPException) -> Response:
+        text = f"{error.detail}: {request.method} {request.url.path}"
+        return JSONResponse({"error": text}, error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def crash(_: Request, __: Exception) -> Response:
+        return refusal(Refused("INTERNAL", "Internal error"))
+
+    @app.get("/healthz")
+    async def alive() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def ready() -> dict[str, str]:
+        if not store.ready:
+            raise Refused("UNAVAILABLE", f"{store.name} is still loading")
+        return {"status": "ready"}
+
+    @app.get("/models/{name}/labels")
+    async def labels(name: str) -> Response:
+        version, model = store.find(name)
+        if model.labels is None:
+            raise Refused("NOT_FOUND", f"{name}, version {version}, was exported without a labels.json")
+        return Response(model.labels, media_type="application/json")
+
+    return app

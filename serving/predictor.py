@@ -1,0 +1,124 @@
+"""A model in a script, without a server: encoded pictures to answers in words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serving.answers import describe
+from serving.errors import Refused, UserError, reason
+from serving.pictures import upright
+from serving.quiet import tf
+from serving.store import DEFAULT_SIGNATURE, Model, Signature, load
+from serving.versions import versions
+
+# isort: split
+from tensorflow.core.protobuf.error_codes_pb2 import Code
+
+BATCH = 32
+
+
+class Predictor:
+    """Calls the signatures of one model.
+
+    Args:
+        model: a loaded one, or the folder of an export: a version folder or one that holds them, of which
+            the newest is taken.
+
+    Raises:
+        UserError: no model there.
+    """
+
+    def __init__(self, model: Model | Path | str) -> None:
+        if not isinstance(model, Model):
+            path = Path(model)
+            model = load(path if (path / "saved_model.pb").is_file() else next(iter(versions(path).values())))
+        self.model = model
+
+    def signature(self, name: str) -> Signature:
+        """One way to call the model; an empty name is the default's.
+
+        Raises:
+            Refused: FAILED_PRECONDITION, there is none of this name.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.model.signatures:
+            raise Refused(
+                "FAILED_PRECONDITION", f'Serving signature name: "{name}" not found in signature def'
+            )
+        return self.model.signatures[name]
+
+    def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One call into a signature: arrays by input name to arrays by output name.
+
+        Raises:
+            Refused: INVALID_ARGUMENT, an input is missing, unknown or of another type or shape, or the model
+                rejects it; otherwise as TensorFlow fails.
+        """
+        if inputs.keys() != signature.inputs.keys():
+            raise Refused(
+                "INVALID_ARGUMENT",
+                f"inputs must be {sorted(signature.inputs)}; received {sorted(inputs)}",
+            )
+        tensors = {name: _tensor(inputs[name], spec) for name, spec in signature.inputs.items()}
+        try:
+            outputs = signature.function(**tensors)
+        except tf.errors.OpError as error:
+            raise Refused(Code.Name(error.error_code), reason(error.message)) from error
+        return {name: outputs[name].numpy() for name in signature.outputs}
+
+    def predict(self, pictures: Sequence[bytes | Path | str]) -> list[dict[str, dict[str, Any]]]:
+        """What the model says of each encoded picture or picture file, as `answers.describe` puts it.
+
+        Raises:
+            Refused: a picture can't be read; its number, from 0, is named.
+            OSError: a file can't be read.
+        """
+        encoded = [upright(p if isinstance(p, bytes) else Path(p).read_bytes()) for p in pictures]
+        answers: list[dict[str, dict[str, Any]]] = []
+        for start in range(0, len(encoded), BATCH):
+            answers += self._predict_batch(encoded[start : start + BATCH], start)
+        return answers
+
+    def _predict_batch(self, encoded: list[bytes], start: int) -> list[dict[str, dict[str, Any]]]:
+        try:
+            outputs = self._answer(encoded)
+        except Refused:
+            for number, picture in enumerate(encoded, start):
+                try:
+                    self._answer([picture])
+                except Refused as error:
+                    raise Refused(error.code, f"picture {number}: {error}") from error
+            raise
+        tasks = self._tasks()
+        return [
+            describe({name: column[row].tolist() for name, column in outputs.items()}, tasks)
+            for row in range(len(encoded))
+        ]
+
+    def _answer(self, encoded: list[bytes]) -> dict[str, np.ndarray]:
+        signature = self.signature(DEFAULT_SIGNATURE)
+        inputs = [(name, spec.dtype.name) for name, spec in signature.inputs.items()]
+        if len(inputs) != 1 or inputs[0][1] != "string":
+            raise UserError(f"{DEFAULT_SIGNATURE} must take one input, encoded pictures; it takes {inputs}")
+        return self.call(signature, {inputs[0][0]: np.array(encoded, dtype=object)})
+
+    def _tasks(self) -> dict[str, dict[str, Any]]:
+        return json.loads(self.model.labels).get("tasks", {}) if self.model.labels else {}
+
+
+def _tensor(value: np.ndarray, spec: tf.TensorSpec) -> tf.Tensor:
+    array = np.asarray(value)
+    if not spec.shape.is_compatible_with(array.shape):
+        wanted = [-1 if size is None else size for size in spec.shape]
+        raise Refused(
+            "INVALID_ARGUMENT", f"input {spec.name} must have shape {wanted}; received {list(array.shape)}"
+        )
+    try:
+        if spec.dtype != tf.string and array.dtype != spec.dtype.as_numpy_dtype:
+            raise TypeError(f"an array of {array.dtype}")
+        return tf.constant(array, spec.dtype)
+    except (TypeError, ValueError) as error:
+        raise Refused("INVALID_ARGUMENT", f"input {spec.name} must be {spec.dtype.name}: {error}") from error

@@ -1,0 +1,68 @@
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from small_models import SIZE, TASKS, Faces, Odd, picture, record_warmup, save
+
+from serving.app import create_app
+from serving.store import LABELS, WARMUP, Store
+
+# isort: split
+import tensorflow as tf
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+
+@pytest.fixture(scope="session")
+def faces_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base path whose newest version, 007, is a model as the project exports it."""
+    base = tmp_path_factory.mktemp("faces")
+    for name in ("3", "latest", "0x9", "-8", "1.5"):
+        (base / name).mkdir()
+    (base / "99").write_text("a file")
+    export = base / "007"
+    save(Faces(), export, "serving_default", "decode_images", "predict_images")
+    request = PredictRequest()
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([picture(1, 2, 3)]))
+    record_warmup(export / WARMUP, request)
+    (export / LABELS).write_text(json.dumps({"image_size": SIZE, "tasks": TASKS}))
+    return base
+
+
+@pytest.fixture(scope="session")
+def odd_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base path of a model with signatures of all kinds."""
+    base = tmp_path_factory.mktemp("odd")
+    save(Odd(), base / "1", *(name for name in vars(Odd) if not name.startswith("_")))
+    return base
+
+
+@pytest.fixture(scope="session")
+def faces(faces_path: Path) -> Store:
+    store = Store("faces", faces_path)
+    store.load()
+    return store
+
+
+@pytest.fixture(scope="session")
+def odd(odd_path: Path) -> Store:
+    store = Store("odd", odd_path)
+    store.load()
+    return store
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., httpx.Response]:
+    """One request to the application of a store, without a socket."""
+
+    def request(store: Store, method: str, path: str, content: str | bytes = b"") -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(create_app(store), raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+                return await client.request(method, path, content=content)
+
+        return asyncio.run(send())
+
+    return request

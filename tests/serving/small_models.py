@@ -1,0 +1,142 @@
+"""Small models to serve: one like the project's own, one of odd signatures."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from serving.quiet import tf
+
+# isort: split
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
+
+SIZE = 4
+TASKS = {
+    "age": {"kind": "distribution", "unit": "years"},
+    "emotion": {"kind": "categorical", "labels": ["angry", "happy", "sad"]},
+    "gender": {"kind": "binary", "labels": ["male", "female"]},
+}
+
+
+class Faces(tf.Module):
+    """Answers from the mean of a picture's red, green and blue."""
+
+    def __init__(self):
+        super().__init__()
+        self.years = tf.Variable(100.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def decode_images(self, image_bytes):
+        def decode(one):
+            image = tf.io.decode_image(one, channels=3, expand_animations=False)
+            return tf.cast(tf.image.resize(image, (SIZE, SIZE)), tf.uint8)
+
+        spec = tf.TensorSpec((SIZE, SIZE, 3), tf.uint8)
+        return {"images": tf.map_fn(decode, image_bytes, fn_output_signature=spec)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3], tf.uint8, "images")])
+    def predict_images(self, images):
+        rgb = tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2]) / 255.0  # [N, 3]
+        return {
+            "age": rgb[:, 0] * self.years,
+            "age_std": rgb[:, 1] * 10.0,
+            "emotion": tf.nn.softmax(rgb * 5.0),
+            "gender": rgb[:, 2],
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def serving_default(self, image_bytes):
+        return self.predict_images(**self.decode_images(image_bytes))
+
+
+class Length(tf.Module):
+    """One answer alone: how many bytes a picture has, capped at 1."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def serve(self, image_bytes):
+        return {"gender": tf.minimum(tf.cast(tf.strings.length(image_bytes), tf.float32), 1.0)}
+
+
+class Odd(tf.Module):
+    """Signatures of all kinds."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def half_plus_two(self, x):
+        return {"y": x / 2.0 + 2.0}
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
+    def any_shape(self, x):
+        return {"y": x}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, "x")])
+    def scalar(self, x):
+        return {"double": x * 2.0, "whole": tf.cast(x, tf.int32)}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, 2], tf.float32, "a"), tf.TensorSpec([None], tf.int32, "b")]
+    )
+    def several(self, a, b):
+        return {"sum": a + tf.cast(b, tf.float32)[:, None], "even": b % 2 == 0}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def strings(self, text):
+        return {"same": text, "same_bytes": text}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2, 3], tf.uint8, "pixels")])
+    def pixels(self, pixels):
+        return {"half": tf.cast(tf.reduce_sum(tf.cast(pixels, tf.int32), [1, 2]), tf.bfloat16)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.bfloat16, "x")])
+    def short(self, x):
+        return {"y": x}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.bool, "x"), tf.TensorSpec([None], tf.int64, "y")])
+    def whole(self, x, y):
+        return {"y": tf.where(x, y, -y)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def total(self, x):
+        return {"total": tf.reduce_sum(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def tripled(self, x):
+        return {"x": x, "thrice": tf.tile(x, [3])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def below_zero(self, x):
+        tf.debugging.assert_less(x, 0.0, message="not below zero, says /opt/models/rules.txt")
+        return {"y": tf.identity(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.complex64, "x")])
+    def angle(self, x):
+        return {"y": tf.math.angle(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def complex(self, x):
+        return {"y": tf.complex(x, x)}
+
+    @tf.function(input_signature=[])
+    def constant(self):
+        return {"y": tf.constant([1.0])}
+
+
+def picture(red: int, green: int, blue: int) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(np.full((6, 8, 3), (red, green, blue), np.uint8)).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def record_warmup(path: Path, *requests: PredictRequest) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for request in requests:
+            log = PredictionLog(predict_log=PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+def save(module: tf.Module, path: Path, *names: str) -> None:
+    """Exports the named methods as signatures, the first as the default one as well."""
+    signatures = {name: getattr(module, name) for name in names}
+    tf.saved_model.save(module, str(path), {"serving_default": signatures[names[0]], **signatures})

@@ -1,0 +1,137 @@
+"""Version folders, loading and warming up."""
+
+import pytest
+from small_models import picture, record_warmup, save
+
+from serving.errors import UserError, reason
+from serving.quiet import tf
+from serving.store import WARMUP, Store, load
+from serving.versions import versions
+
+# isort: split
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+
+class Counter(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = tf.Variable(0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "x")])
+    def serve(self, x):
+        return {"calls": self.calls.assign_add(tf.size(x))}
+
+
+def test_versions_are_folders_with_whole_numbers_newest_first(tmp_path):
+    for name in ("1", "010", "9", "latest", "1.5", "-3", "²", "2x"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "99").write_text("no folder")
+    assert {number: path.name for number, path in versions(tmp_path).items()} == {10: "010", 9: "9", 1: "1"}
+    assert list(versions(tmp_path)) == [10, 9, 1]
+
+
+def test_the_newest_version_is_served(faces):
+    assert faces.find("faces")[0] == 7
+    assert faces.find("faces", 7) == faces.find("faces")
+
+
+def test_signatures_know_their_inputs_and_outputs_by_name(faces):
+    _, model = faces.find("faces")
+    inputs = {name: signature.inputs for name, signature in model.signatures.items()}
+    assert inputs == {
+        "serving_default": {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")},
+        "decode_images": {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")},
+        "predict_images": {"images": tf.TensorSpec([None, 4, 4, 3], tf.uint8, "images")},
+    }
+    assert list(model.signatures["predict_images"].outputs) == ["age", "age_std", "emotion", "gender"]
+
+
+def test_warm_up_replays_every_record(tmp_path):
+    save(Counter(), tmp_path / "1", "serve")
+    requests = [PredictRequest(), PredictRequest()]
+    requests[1].model_spec.signature_name = "serve"
+    for request in requests:
+        request.inputs["x"].CopyFrom(tf.make_tensor_proto([b"a", b"b"]))
+    record_warmup(tmp_path / "1" / WARMUP, *requests)
+    assert load(tmp_path / "1").loaded.calls.numpy() == 4
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        PredictRequest(model_spec={"signature_name": "none"}),
+        PredictRequest(inputs={"image_bytes": tf.make_tensor_proto([b"no picture"])}),
+        PredictRequest(inputs={"other": tf.make_tensor_proto([picture(1, 2, 3)])}),
+    ],
+    ids=["signature", "value", "name"],
+)
+def test_a_model_that_cannot_answer_its_warm_up_is_not_served(faces_path, tmp_path, request_):
+    export = tmp_path / "1"
+    export.mkdir()
+    for path in (faces_path / "007").iterdir():
+        if path.name != "assets.extra":
+            (export / path.name).symlink_to(path)
+    record_warmup(export / WARMUP, request_)
+    with pytest.raises(UserError, match="requests that the model answers; record 1: "):
+        load(export)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (None, "must be a folder of version folders"),
+        ([], "must hold a version folder"),
+        (["latest/saved_model.pb"], "must hold a version folder"),
+    ],
+)
+def test_a_base_path_without_versions(tmp_path, files, message):
+    base = tmp_path / "base"
+    for name in files or []:
+        (base / name).parent.mkdir(parents=True)
+        (base / name).touch()
+    if files == []:
+        base.mkdir()
+    with pytest.raises(UserError, match=message):
+        Store("faces", base)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no proto"], ids=["missing", "empty", "broken"])
+def test_a_version_that_is_no_saved_model(tmp_path, content):
+    (tmp_path / "1").mkdir()
+    if content is not None:
+        (tmp_path / "1" / "saved_model.pb").write_bytes(content)
+    with pytest.raises(UserError, match="must hold a SavedModel"):
+        Store("faces", tmp_path).load()
+
+
+def test_weights_that_are_missing(tmp_path):
+    save(Counter(), tmp_path / "1", "serve")
+    for path in (tmp_path / "1" / "variables").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="must hold a SavedModel"):
+        load(tmp_path / "1")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "Graph execution error:\n\nDetected at node map/Decode defined at (most recent call last):\n"
+            "<stack traces unavailable>\nInput is empty.\n\t [[{{node map/Decode}}]] [Op:__inference_f_1]",
+            "Input is empty.",
+        ),
+        (
+            "{{function_node __wrapped__X}} 2 root error(s) found.\n  (0) INVALID_ARGUMENT:  Bad size\n"
+            "\t [[{{node a}}]]",
+            "Bad size",
+        ),
+        (
+            'File "/usr/lib/x.py", line 3, in f\nNo such file /srv/models/1/a.txt here',
+            "No such file ... here",
+        ),
+        ("Expected image/png, 3/4 or https://a.org/b", "Expected image/png, 3/4 or https://a.org/b"),
+        ("[[{{node a}}]]", "the model failed without a reason"),
+    ],
+)
+def test_a_reason_has_neither_nodes_nor_frames_nor_paths(message, expected):
+    assert reason(message) == expected
