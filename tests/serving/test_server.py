@@ -1,0 +1,75 @@
+"""The command, from outside: a process, a socket, a signal."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from small_models import picture
+
+from serving.__main__ import main
+from serving.errors import UserError
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "serving", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
+    (tmp_path / "blue.png").write_bytes(picture(0, 0, 255))
+    server = start("--model_base_path", faces_path, "--model_name", "faces", "--rest_api_port", 0)
+    other = start("--model_base_path", faces_path, "--rest-api-port=0")
+    try:
+        line = server.stdout.readline()
+        url = re.fullmatch(r"faces, version 7, answers at (http://127\.0\.0\.1:\d+)\n", line)[1]
+        with urllib.request.urlopen(f"{url}/readyz") as response:
+            assert json.load(response) == {"status": "ready"}
+        client = [sys.executable, "-m", "serving.client", str(tmp_path / "blue.png"), "--url", url, "--json"]
+        said = subprocess.run(client, capture_output=True, text=True, check=True)
+        assert json.loads(said.stdout)["emotion"]["label"] == "sad"
+        port = url.rpartition(":")[2]
+        late = start("--model_base_path", faces_path, "--rest_api_port", port)
+        out, err = late.communicate(timeout=60)
+        assert (late.returncode, out, err.count("\n")) == (2, "", 1)
+        assert "must be a free address" in err
+        assert other.stdout.readline().startswith("default, version 7, answers at http://127.0.0.1:")
+    finally:
+        server.send_signal(signal.SIGTERM)
+        other.send_signal(signal.SIGINT)
+        ends = [process.communicate(timeout=60) for process in (server, other)]
+    assert ends == [("", "")] * 2
+    assert (server.returncode, other.returncode) == (0, 0)
+
+
+def test_a_model_that_does_not_load_ends_the_command(monkeypatch, tmp_path):
+    (tmp_path / "1").mkdir()
+    arguments = ["--model_base_path", str(tmp_path), "--rest_api_port", "0"]
+    monkeypatch.setattr("sys.argv", ["serving", *arguments])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(UserError, match="must hold a SavedModel"):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--model_base_path must name a folder of version folders; received none"),
+        (["--model_base_path", "EMPTY/none"], "must be a folder of version folders"),
+        (["--model_base_path", "EMPTY"], "must hold a version folder"),
+        (["--model_base_path", "FACES", "--port", "1"], "no such flag: --port; see python -m serving --help"),
+        (["--model_base_path", "FACES", "--rest_api_port", "65536"], "--rest_api_port must be 0 to 65535"),
+    ],
+)
+def test_says_what_is_wrong_in_one_line(faces_path, tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    places = {"EMPTY": tmp_path / "empty", "FACES": faces_path}
+    for name, path in places.items():
+        arguments = [argument.replace(name, str(path)) for argument in arguments]
+    server = start(*arguments)
+    out, err = server.communicate(timeout=60)
+    assert (server.returncode, out, err.count("\n")) == (2, "", 1)
+    assert message in err
