@@ -1,0 +1,73 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.augment import augment
+from training.config import Augmentation
+
+NOTHING = Augmentation(flip=0, shift=0, brightness=0, contrast=0, erasing=0)
+SIZE, COUNT = 32, 64
+PICTURES = np.random.default_rng(0).integers(40, 200, (COUNT, SIZE, SIZE, 3), np.uint8)
+
+
+def varied(seed=(0, 0), **changes):
+    augmentation = dataclasses.replace(NOTHING, **changes)
+    return augment(tf.constant(PICTURES), tf.constant(seed, tf.int64), augmentation).numpy()
+
+
+def changed(pictures):
+    return (pictures != PICTURES).any(axis=(1, 2, 3))
+
+
+def test_nothing_varies_when_all_is_off():
+    np.testing.assert_array_equal(varied(), PICTURES)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Augmentation)])
+def test_the_seed_alone_decides(name):
+    first = varied(**{name: 0.5})
+    assert changed(first).any()
+    np.testing.assert_array_equal(varied(**{name: 0.5}), first)
+    assert (varied(seed=(0, 1), **{name: 0.5}) != first).any()
+    assert (varied(seed=(1, 0), **{name: 0.5}) != first).any()
+
+
+def test_flip_mirrors_about_half_of_them():
+    flipped = varied(flip=0.5)
+    assert 16 < changed(flipped).sum() < 48
+    expected = np.where(changed(flipped)[:, None, None, None], PICTURES[:, :, ::-1], PICTURES)
+    np.testing.assert_array_equal(flipped, expected)
+
+
+def test_shift_moves_rows_and_columns_and_reflects_borders():
+    padded = np.pad(PICTURES, [(0, 0), (3, 3), (3, 3), (0, 0)], mode="reflect")
+    windows = [(dy, dx) for dy in range(7) for dx in range(7)]
+    seen = set()
+    for picture, original in zip(varied(shift=0.1), padded, strict=True):
+        fits = [(dy, dx) for dy, dx in windows if (original[dy : dy + SIZE, dx : dx + SIZE] == picture).all()]
+        assert len(fits) == 1
+        seen.add(fits[0])
+    assert len(seen) > 20
+
+
+def test_light_shifts_all_values_and_contrast_keeps_the_mean():
+    brighter = varied(brightness=0.1).astype(int) - PICTURES
+    assert (brighter.max(axis=(1, 2, 3)) == brighter.min(axis=(1, 2, 3))).all()
+    assert 0 < abs(brighter).max() <= 26
+    contrasted = varied(contrast=0.2).astype(float)
+    np.testing.assert_allclose(contrasted.mean(axis=(1, 2, 3)), PICTURES.mean(axis=(1, 2, 3)), atol=1)
+    ratio = contrasted.std(axis=(1, 2, 3)) / PICTURES.std(axis=(1, 2, 3))
+    assert 0.79 < ratio.min() < 0.9
+    assert 1.1 < ratio.max() < 1.21
+
+
+def test_erasing_paints_one_grey_square():
+    erased = varied(erasing=0.5)
+    assert 16 < changed(erased).sum() < 48
+    for picture in erased[changed(erased)]:
+        rows, columns = np.nonzero((picture == 128).all(-1))
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert len(rows) == height * width
+        assert max(height, width) <= 3 * SIZE / 8 + 1

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from multitask.errors import UserError
+from multitask.tasks import TASKS
+from training.config import Augmentation
+from training.pipeline import Examples, batch_indices, evaluation_batches, load_examples, training_batches
+
+ALL = tuple(TASKS.values())
+COUNT = 23
+
+
+@pytest.fixture
+def examples() -> Examples:
+    """A pixel tells its source (of two) and row; every second age and source 1's emotions are missing."""
+    source, row = np.repeat([0, 1], [15, 8]), np.r_[0:15, 0:8]
+    pixels = tuple(
+        np.full((n, 8, 8, 3), np.arange(n).reshape(-1, 1, 1, 1) + 100 * s, np.uint8)
+        for s, n in ((0, 15), (1, 8))
+    )
+    table = {
+        "source": source,
+        "row": row,
+        "age": np.where(np.arange(COUNT) % 2, -1, np.arange(COUNT)).astype(np.float32),
+        "emotion": np.where(source == 1, -1, row % 7),
+        "gender": row % 2,
+        "group": np.full(COUNT, -1),
+        "id": np.arange(COUNT),
+    }
+    return Examples(pixels, table)
+
+
+def taken(dataset, count):
+    return [
+        (
+            images.numpy(),
+            {k: v.numpy() for k, v in labels.items()},
+            {k: v.numpy() for k, v in weights.items()},
+        )
+        for images, labels, weights in dataset.take(count)
+    ]
+
+
+def assert_same(a, b):
+    for (images, *dicts), (images2, *dicts2) in zip(a, b, strict=True):
+        np.testing.assert_array_equal(images, images2)
+        for one, two in zip(dicts, dicts2, strict=True):
+            assert one.keys() == two.keys()
+            for name in one:
+                np.testing.assert_array_equal(one[name], two[name])
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(23, 4), (23, 23), (5, 16), (1, 3)])
+def test_every_epoch_is_a_shuffle_and_epochs_follow_without_a_break(count, batch_size):
+    epochs = 4
+    steps = -(-count * epochs // batch_size)
+    stream = np.concatenate([batch_indices(count, batch_size, 7, step) for step in range(steps)])
+    assert len(stream) == steps * batch_size
+    shuffles = stream[: count * epochs].reshape(epochs, count)
+    np.testing.assert_array_equal(np.sort(shuffles), np.tile(np.arange(count), (epochs, 1)))
+    if count > 5:
+        assert len({tuple(shuffle) for shuffle in shuffles}) == epochs
+        assert (batch_indices(count, batch_size, 8, 0) != batch_indices(count, batch_size, 7, 0)).any()
+
+
+def test_training_batches_are_full_and_hold_what_the_examples_hold(examples):
+    for step, (images, labels, weights) in enumerate(taken(training_batches(examples, ALL, 6, seed=3), 10)):
+        indices = batch_indices(COUNT, 6, 3, step)
+        assert images.shape == (6, 8, 8, 3)
+        expected = examples.table["row"][indices] + 100 * examples.table["source"][indices]
+        np.testing.assert_array_equal(images[:, 0, 0, 0], expected)
+        for task in ALL:
+            known = examples.labelled(task)[indices]
+            np.testing.assert_array_equal(weights[task.name], known)
+            np.testing.assert_array_equal(
+                labels[task.name], np.where(known, examples.table[task.name][indices], 0)
+            )
+
+
+def test_the_stream_goes_on_from_any_step(examples):
+    varied = Augmentation()
+    whole = taken(training_batches(examples, ALL, 6, 3, augmentation=varied), 9)
+    assert_same(whole[4:], taken(training_batches(examples, ALL, 6, 3, first_step=4, augmentation=varied), 5))
+    assert (whole[0][0] != taken(training_batches(examples, ALL, 6, 4, augmentation=varied), 1)[0][0]).any()
+
+
+def test_evaluation_sees_each_example_once_and_pads_with_weight_zero(examples):
+    batches = taken(evaluation_batches(examples, ALL, 10), 99)
+    assert [len(images) for images, _, _ in batches] == [10, 10, 10]
+    gender = np.concatenate([weights["gender"] for _, _, weights in batches])
+    np.testing.assert_array_equal(gender, np.arange(30) < COUNT)
+    for task in ALL:
+        assert sum(weights[task.name].sum() for _, _, weights in batches) == examples.labelled(task).sum()
+
+
+def test_taking_a_part_keeps_pictures_and_labels_together(examples):
+    part = examples.take(np.array([20, 3]))
+    assert len(part) == 2
+    assert part.images(np.array([0, 1]))[:, 0, 0, 0].tolist() == [105, 3]
+    assert part.table["id"].tolist() == [20, 3]
+
+
+def test_drawn_faces_are_read_once_and_mapped_from_disk(data_dir, monkeypatch):
+    first = load_examples(["synthetic_faces/tiny"], "validation", ALL, 16, data_dir)
+    monkeypatch.setattr("training.pipeline._decode", lambda *_: pytest.fail("decoded again"))
+    again = load_examples(["synthetic_faces/tiny"], "validation", ALL, 16, data_dir)
+    assert isinstance(again.pixels[0], np.memmap)
+    everything = np.arange(len(first))
+    np.testing.assert_array_equal(first.images(everything), again.images(everything))
+    assert all(first.labelled(task).all() for task in ALL)
+
+
+def test_an_unknown_split_is_named(data_dir):
+    with pytest.raises(UserError, match=r"synthetic_faces has the splits .*train.*; received 'dev'"):
+        load_examples(["synthetic_faces/tiny"], "dev", ALL, 16, data_dir)

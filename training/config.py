@@ -1,0 +1,125 @@
+"""What a training run is made of, and presets to start from."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from models.trunks import TRUNKS
+from multitask.errors import UserError
+from multitask.tasks import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training pictures are varied; a probability or an extent of 0 switches one off.
+
+    Args:
+        flip: probability of a left-right flip.
+        shift: largest shift along each axis, as a share of the picture's side; borders are reflected.
+        brightness: largest change, as a share of white.
+        contrast: largest change of the factor 1.
+        erasing: probability that a square of 1/8 to 3/8 of the side is painted over in one grey.
+    """
+
+    flip: float = 0.5
+    shift: float = 0.1
+    brightness: float = 0.2
+    contrast: float = 0.2
+    erasing: float = 0.5
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Args:
+        run: folder of the run; one that was started with the same settings is resumed.
+        datasets: sources of examples, mixed; names of training.datasets.DATASETS, as `name` or `name/config`.
+        tasks: what the model learns, names of multitask.tasks.TASKS; examples without a label for any of
+            them are left out.
+        approach: "functional": one trunk, a head per task; "naive": one network for one task.
+        trunk: a name of models.trunks.TRUNKS.
+        image_size: height and width that pictures are brought to, in pixels.
+        epochs: passes over the training examples.
+        batch_size: examples a step.
+        learning_rate: the peak, reached after warmup_epochs; then a cosine down to 0.
+        warmup_epochs: length of the linear rise.
+        weight_decay: AdamW's, on kernels alone.
+        dropout: rate before each head's dense layer.
+        label_smoothing: of categorical and binary tasks.
+        patience: epochs without a better validation loss after which training ends; 0: never.
+        seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
+        precision: Keras's dtype policy.
+        xla: compile the training step; then two runs agree only to rounding.
+        data_dir: where prepared datasets are; TFDS's default if not given.
+        manual_dir: where downloaded archives are; TFDS's default if not given.
+    """
+
+    run: Path = Path("runs/faces")
+    datasets: tuple[str, ...] = ("synthetic_faces",)
+    tasks: tuple[str, ...] = tuple(TASKS)
+    approach: Literal["functional", "naive"] = "functional"
+    trunk: str = "resnet"
+    image_size: int = 64
+    epochs: int = 6
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    warmup_epochs: float = 0.5
+    weight_decay: float = 0.05
+    dropout: float = 0.3
+    label_smoothing: float = 0.05
+    patience: int = 0
+    seed: int = 0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    xla: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    data_dir: Path | None = None
+    manual_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        # From a script, a path may come as a string and names as a list.
+        for name in ("run", "data_dir", "manual_dir"):
+            path = getattr(self, name)
+            object.__setattr__(self, name, path if path is None else Path(path))
+        for name in ("datasets", "tasks"):
+            names = getattr(self, name)
+            object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
+        _check(bool(self.datasets), "datasets must name at least one source; received none")
+        _check(bool(self.tasks), f"tasks must name at least one of {', '.join(TASKS)}; received none")
+        for name in self.tasks:
+            _check(name in TASKS, f"tasks must be of {', '.join(TASKS)}; received {name!r}")
+        _check(len(set(self.tasks)) == len(self.tasks), f"tasks must differ; received {' '.join(self.tasks)}")
+        _check(
+            self.approach != "naive" or len(self.tasks) == 1,
+            f"the naive approach trains one task a run; received {' '.join(self.tasks)}: name one by --tasks",
+        )
+        _check(self.trunk in TRUNKS, f"trunk must be one of {', '.join(TRUNKS)}; received {self.trunk!r}")
+        for name in ("image_size", "epochs", "batch_size"):
+            _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
+        for name in ("warmup_epochs", "weight_decay", "patience", "learning_rate"):
+            _check(getattr(self, name) >= 0, f"{name} must not be negative; received {getattr(self, name)}")
+        for name in ("dropout", "label_smoothing"):
+            _check(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1); received {getattr(self, name)}")
+        for part in fields(self.augmentation):
+            value = getattr(self.augmentation, part.name)
+            _check(0 <= value <= 1, f"augmentation.{part.name} must be in [0, 1]; received {value}")
+
+    @property
+    def chosen_tasks(self) -> tuple[Task, ...]:
+        """The tasks of `tasks`, in TASKS' order."""
+        return tuple(task for name, task in TASKS.items() if name in self.tasks)
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise UserError(message)
+
+
+PRESETS: dict[str, TrainConfig] = {
+    # About a minute and a half on 2 cores.
+    "synthetic": TrainConfig(),
+    # UTKFace for age and gender, FER2013 for emotion: about 35 minutes on 2 cores.
+    "faces": TrainConfig(
+        datasets=("utk_face", "fer2013"), epochs=24, batch_size=128, warmup_epochs=1, label_smoothing=0.1
+    ),
+}
