@@ -1,0 +1,189 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from multitask.errors import UserError
+from multitask.tasks import TASKS
+from training.checkpoints import EpochEnd
+from training.config import TrainConfig
+from training.evaluate import evaluate
+from training.export import export
+from training.pipeline import load_examples
+from training.runs import Run
+from training.train import build_model, compile_model, train
+
+
+def weights(model):
+    return {v.path: v.numpy() for v in model.weights}
+
+
+def assert_equal(one, two):
+    assert one.keys() == two.keys()
+    for path in one:
+        np.testing.assert_array_equal(one[path], two[path], err_msg=path)
+
+
+@pytest.fixture
+def emotion_unlabelled(monkeypatch):
+    """Drawn faces as a source without emotions would give them."""
+
+    def load(*arguments):
+        examples = load_examples(*arguments)
+        unknown = np.full_like(examples.table["emotion"], -1)
+        return dataclasses.replace(examples, table={**examples.table, "emotion": unknown})
+
+    monkeypatch.setattr("training.train.load_examples", load)
+    monkeypatch.setattr("training.evaluate.load_examples", load)
+
+
+def test_two_runs_are_equal_and_the_seed_matters(tiny):
+    first, second, other = train(tiny("a")), train(tiny("b")), train(tiny("c", seed=1))
+    assert_equal(weights(first.best_model()), weights(second.best_model()))
+    assert [e["val_loss"] for e in first.history] == [e["val_loss"] for e in second.history]
+    assert first.history[-1]["val_loss"] != other.history[-1]["val_loss"]
+
+
+def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch):
+    whole = train(tiny("whole", epochs=3))
+
+    save, calls = tf.train.CheckpointManager.save, []
+
+    def killed_the_second_time(manager):
+        calls.append(manager)
+        if len(calls) == 2:  # the epoch's metrics are written, its checkpoint is not
+            raise KeyboardInterrupt
+        return save(manager)
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", killed_the_second_time)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny("killed", epochs=3))
+    assert len(Run.open(tiny("killed").run).history) == 2
+    resumed = train(tiny("killed", epochs=3))
+    assert [e["epoch"] for e in resumed.history] == [1, 2, 3]
+    assert [e["loss"] for e in resumed.history] == [e["loss"] for e in whole.history]
+    assert_equal(weights(resumed.best_model()), weights(whole.best_model()))
+
+
+def test_a_finished_run_is_left_alone_and_other_settings_are_refused(tiny, monkeypatch):
+    config = tiny()
+    train(config)
+    before = {path: path.stat().st_mtime_ns for path in config.run.rglob("*")}
+    train(config)
+    assert {path: path.stat().st_mtime_ns for path in config.run.rglob("*")} == before
+    with pytest.raises(UserError, match="started with epochs=2, received 3"):
+        train(dataclasses.replace(config, epochs=3))
+
+
+def test_a_folder_that_is_no_run_is_not_written_into(tiny):
+    config = tiny()
+    config.run.mkdir()
+    (config.run / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="run must be a new folder or a run's own"):
+        train(config)
+    assert [path.name for path in config.run.iterdir()] == ["thesis.txt"]
+
+
+def test_training_ends_early_when_patience_runs_out(tiny):
+    run = train(tiny(epochs=9, patience=1, learning_rate=0.0, warmup_epochs=0))
+    assert run.summary["epochs"] == 2
+    assert json.loads((run.folder / "summary.json").read_text())["learned"] == list(TASKS)
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["", "xla"])
+def test_a_head_without_labels_stays_as_it_is_and_is_not_exported(tiny, emotion_unlabelled, xla, tmp_path):
+    config = tiny(xla=xla)
+    run = train(config)
+    keras.utils.set_random_seed(config.seed)
+    initial, trained = weights(build_model(config)), weights(run.best_model())
+    for path in trained:
+        assert np.isfinite(trained[path]).all()
+        assert path.startswith("emotion") == (trained[path] == initial[path]).all(), path
+    assert not [name for name in run.history[-1] if "emotion" in name]
+    assert all(np.isfinite(value) for epoch in run.history for value in epoch.values())
+    assert evaluate(run)["tasks"]["emotion"] is None
+    served = tf.saved_model.load(export(run, tmp_path / "exports"))
+    assert set(served.signatures["serving_default"].structured_outputs) == {"age", "age_std", "gender"}
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["", "xla"])
+def test_a_batch_without_emotion_labels_leaves_that_head_without_gradient(tiny, xla):
+    config = tiny()
+    model = build_model(config)
+    compile_model(model, config, list(TASKS.values()), steps=1)
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8))
+    labels = {
+        "age": tf.constant([5.0, 30, 60, 0]),
+        "emotion": tf.zeros(4, tf.int64),
+        "gender": tf.constant([0, 1, 1, 0]),
+    }
+    known = {"age": tf.constant([1.0, 1, 1, 0]), "emotion": tf.zeros(4), "gender": tf.ones(4)}
+
+    @tf.function(jit_compile=xla)
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(images, labels, model(images, training=True), known)
+        return tape.gradient(loss, [v.value for v in model.trainable_variables])
+
+    for variable, gradient in zip(model.trainable_variables, gradients(), strict=True):
+        assert np.isfinite(gradient).all()
+        assert variable.path.startswith("emotion") == (gradient.numpy() == 0).all(), variable.path
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_keeps_float32_weights(tiny, precision):
+    run = train(tiny(precision=precision, epochs=1))
+    assert all(value.dtype == np.float32 for value in weights(run.best_model()).values())
+    assert np.isfinite(run.history[0]["loss"])
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_naive_run_learns_one_task(tiny):
+    run = train(tiny(approach="naive", tasks=("gender",), epochs=1))
+    assert run.summary["learned"] == ["gender"]
+    assert set(evaluate(run)["tasks"]) == {"gender"}
+
+
+def test_decay_is_on_kernels_alone(tiny):
+    """With a learning rate but no gradient, what moves is what decays."""
+    config = tiny(warmup_epochs=0, weight_decay=0.5)
+    model = build_model(config)
+    compile_model(model, config, list(TASKS.values()), steps=10)
+    for variable in model.trainable_variables:
+        variable.assign(np.ones(variable.shape))
+    model.optimizer.apply([tf.zeros(v.shape) for v in model.trainable_variables], model.trainable_variables)
+    for variable in model.trainable_variables:
+        assert variable.path.endswith("kernel") == (variable.numpy() < 1).all(), variable.path
+
+
+def test_validation_without_a_task_reports_no_figure_for_it(tiny):
+    run = Run.start(tiny())
+    model = build_model(run.config)
+    compile_model(model, run.config, list(TASKS.values()), steps=1)
+    callback = EpochEnd(run, unlabelled=["emotion"])
+    callback.set_model(model)
+    callback.restore(model)
+    callback.on_epoch_begin(0)
+    callback.on_epoch_end(0, {"val_loss": 1.0, "val_emotion_accuracy": 0.0, "emotion_accuracy": 0.5})
+    assert set(run.history[0]) == {"epoch", "seconds", "val_loss", "emotion_accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"datasets": ()}, "datasets must name at least one source"),
+        ({"tasks": ("age", "mood")}, "tasks must be of age, emotion, gender; received 'mood'"),
+        ({"tasks": ("age", "age")}, "tasks must differ"),
+        ({"approach": "naive"}, "the naive approach trains one task a run; received age emotion gender"),
+        ({"trunk": "vgg"}, "trunk must be one of lenet, resnet; received 'vgg'"),
+        ({"epochs": 0}, "epochs must be at least 1; received 0"),
+        ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(settings, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**settings)

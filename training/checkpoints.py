@@ -1,0 +1,101 @@
+"""What happens when an epoch ends: its metrics, the best model, and a checkpoint to resume from."""
+
+import json
+import math
+import os
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from multitask.tasks import Task
+from training.runs import Run, write_json
+
+
+class EpochEnd(keras.callbacks.Callback):
+    """Keeps a run's folder up to date, epoch by epoch, so that it can be killed at any moment.
+
+    The checkpoint is written last: what a killed epoch left of itself is cut off when the run goes on.
+
+    Args:
+        run: whose folder.
+        unlabelled: tasks that no validation example has a label for: their figures are left out.
+    """
+
+    def __init__(self, run: Run, unlabelled: list[str]) -> None:
+        super().__init__()
+        self._run = run
+        self._unlabelled = unlabelled
+        # best: lowest validation loss; waited: epochs since; seconds: training time, all starts together.
+        self._state = {
+            "epochs": tf.Variable(0, dtype=tf.int64),
+            "waited": tf.Variable(0, dtype=tf.int64),
+            "best": tf.Variable(math.inf, dtype=tf.float64),
+            "seconds": tf.Variable(0.0, dtype=tf.float64),
+        }
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that have ended, in all starts together."""
+        return int(self._state["epochs"])
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs still to train: none once patience has run out."""
+        patience = self._run.config.patience
+        return 0 if 0 < patience <= self._state["waited"] else self._run.config.epochs - self.epochs_done
+
+    def restore(self, model: keras.Model) -> None:
+        """Brings `model`, its optimizer and this callback to where the run's last epoch ended, if one has."""
+        model.optimizer.build(model.trainable_variables)
+        # By list: tracked through the model itself, the states of dropout's random seeds would be left out.
+        variables = [variable.value for variable in (*model.variables, *model.optimizer.variables)]
+        checkpoint = tf.train.Checkpoint(variables=variables, **self._state)
+        folder = self._run.folder / "checkpoints"
+        self._checkpoints = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
+        if self._checkpoints.latest_checkpoint:
+            checkpoint.restore(self._checkpoints.latest_checkpoint).assert_consumed()
+        self._write_history(self._run.history[: self.epochs_done])
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Takes the time."""
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes metrics, the model if it is the best so far, and the checkpoint."""
+        seconds = time.perf_counter() - self._began
+        figures = {
+            name: float(value)
+            for name, value in (logs or {}).items()
+            if not any(name.startswith(f"val_{task}_") for task in self._unlabelled)
+        }
+        better = figures["val_loss"] < self._state["best"]
+        if better:
+            unfinished = self._run.folder / ".best.keras"
+            self.model.save(unfinished, include_optimizer=False)
+            os.replace(unfinished, self._run.folder / "best.keras")
+            self._state["best"].assign(figures["val_loss"])
+        self._state["waited"].assign(0 if better else self._state["waited"] + 1)
+        self._state["seconds"].assign_add(seconds)
+        self._state["epochs"].assign(epoch + 1)
+        self._write_history([*self._run.history, {"epoch": epoch + 1, "seconds": seconds, **figures}])
+        self._checkpoints.save()
+        self.model.stop_training = self.epochs_left == 0
+
+    def finish(self, learned: list[Task], examples: int) -> None:
+        """Writes the summary that marks the run as finished."""
+        summary = {
+            "learned": [task.name for task in learned],
+            "examples": examples,
+            "epochs": self.epochs_done,
+            "best_val_loss": float(self._state["best"]),
+            "seconds": float(self._state["seconds"]),
+            "parameters": self.model.count_params(),
+        }
+        write_json(self._run.folder / "summary.json", summary)
+
+    def _write_history(self, history: list[dict[str, Any]]) -> None:
+        unfinished = self._run.folder / ".metrics.jsonl"
+        unfinished.write_text("".join(json.dumps(epoch) + "\n" for epoch in history))
+        unfinished.replace(self._run.folder / "metrics.jsonl")

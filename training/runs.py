@@ -1,0 +1,107 @@
+"""A run's folder: everything one training leaves behind, and all that is needed to go on with it.
+
+config.json     the settings           metrics.jsonl    a line an epoch
+summary.json    written at the end     tensorboard/     the same for TensorBoard
+checkpoints/    to resume from         best.keras       the model of the best epoch
+evaluation.json and figures/           what `training.evaluate` finds
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from multitask.errors import UserError
+from training.config import Augmentation, TrainConfig
+
+# Where a run and its data lie may change from one start to the next; what is trained may not.
+_PLACES = ("run", "data_dir", "manual_dir")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was started."""
+
+    folder: Path
+    config: TrainConfig
+
+    @classmethod
+    def start(cls, config: TrainConfig) -> "Run":
+        """The run of `config.run`: a new one, or the one begun there with the same settings.
+
+        Raises:
+            UserError: the folder belongs to a run with other settings, or is no run's.
+        """
+        if not (config.run / "config.json").exists():
+            if config.run.exists() and (not config.run.is_dir() or any(config.run.iterdir())):
+                raise UserError(f"run must be a new folder or a run's own; {config.run} is neither")
+            config.run.mkdir(parents=True, exist_ok=True)
+            write_json(config.run / "config.json", dataclasses.asdict(config))
+            return cls(config.run, config)
+        found = cls.open(config.run).config
+        for part in dataclasses.fields(config):
+            was, now = getattr(found, part.name), getattr(config, part.name)
+            if part.name not in _PLACES and was != now:
+                raise UserError(
+                    f"a run keeps its settings; {config.run} was started with {part.name}={was!r}, "
+                    f"received {now!r}: choose another --run, or remove that folder"
+                )
+        return cls(config.run, config)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """The run in `folder`.
+
+        Raises:
+            UserError: there is none, or its settings can't be read.
+        """
+        try:
+            found = json.loads((folder / "config.json").read_text())
+            found["augmentation"] = Augmentation(**found["augmentation"])
+            return cls(folder, TrainConfig(**{**found, "run": folder}))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"run must be a folder made by training.train; received {folder}, "
+                f"whose config.json can't be used ({error})"
+            ) from error
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """What training ended with; None if it has not ended."""
+        return _read_json(self.folder / "summary.json")
+
+    @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """What `training.evaluate` found last; None if it has not been called."""
+        return _read_json(self.folder / "evaluation.json")
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Metrics of each epoch so far."""
+        path = self.folder / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def best_model(self) -> keras.Model:
+        """The model of the best epoch: uint8 [N, S, S, 3] -> {task: logits}.
+
+        Raises:
+            UserError: no epoch has ended yet.
+        """
+        path = self.folder / "best.keras"
+        if not path.exists():
+            raise UserError(f"{self.folder} has no finished epoch yet: train it first, by training.train")
+        return keras.models.load_model(path, compile=False)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes `content` so that a reader finds the old file or the new one, never half of it."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(json.dumps(content, indent=2, default=str) + "\n")
+    unfinished.replace(path)
