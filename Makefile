@@ -5,7 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-MODEL ?= exports/faces
+MODEL ?= runs/quickstart/exports
 PORT ?= 8501
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -17,7 +17,7 @@ help: ## this list
 run: $(READY) ## the main job, no data needed: train both approaches, compare, export, serve, ask
 	$(BIN)/python -m examples.quickstart
 
-serve: $(READY) ## serve the newest model in MODEL (default exports/faces) on PORT (default 8501)
+serve: $(READY) ## serve the newest model in MODEL (by default what make run made) on PORT (8501)
 	$(BIN)/python -m serving --model_base_path $(MODEL) --model_name faces --rest_api_port $(PORT)
 
 test: $(READY) ## all tests
