@@ -62,7 +62,7 @@ class Canvas:
         """Fills a polygon.
 
         Args:
-            points: complex, in half heads.
+            points: complex [N], in half heads.
             colour: what with.
             alpha: how opaque; 0 or less draws nothing.
             flat: in the plane of the ears, not on the head's surface.
@@ -70,17 +70,16 @@ class Canvas:
         """
         if alpha <= 0:
             return
-        if pair:
-            self.fill(-points.conj(), colour, alpha, flat=flat)
+        points = np.stack([-points.conj(), points]) if pair else points[None]  # [1 or 2, N]
         if not flat:
             # A paraboloid: what lies before the plane of the ears moves as the head turns.
             height = 1.0 - self.narrowness * points.real**2 - 0.6 * points.imag**2
             points = points + np.maximum(height, 0.0) * self.turn
-        pixels = (points * self.zoom + self.origin).view(np.float64).tolist()
-        if alpha >= 1:
-            self.opaque.polygon(pixels, _rgb(colour))
-        else:
-            self.glaze.polygon(pixels, (*_rgb(colour), int(255 * alpha)))
+        for polygon in (points * self.zoom + self.origin).view(np.float64).tolist():
+            if alpha >= 1:
+                self.opaque.polygon(polygon, _rgb(colour))
+            else:
+                self.glaze.polygon(polygon, (*_rgb(colour), int(255 * alpha)))
 
     def stroke(
         self,

@@ -65,7 +65,7 @@ def _head_edge(face: Appearance, angle: np.ndarray) -> np.ndarray:
 
 def _draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
     for _ in range(rng.integers(0, 5)):
-        shape = CIRCLE[:: rng.choice((1, 4, 6))] * np.exp(1j * rng.uniform(0, 6))
+        shape = CIRCLE[:: (1, 4, 6)[rng.integers(3)]] * np.exp(1j * rng.uniform(0, 6))
         shape = rng.uniform(0.1, 0.9) * shape.real + 1j * rng.uniform(0.1, 0.9) * shape.imag
         canvas.fill(complex(*rng.uniform(-1.5, 1.5, 2)) + shape, _muted(rng), rng.uniform(0.3, 1), flat=True)
 
@@ -124,7 +124,7 @@ def _draw_front_hair(canvas: Canvas, face: Appearance, rng: np.random.Generator)
     canvas.fill(np.concatenate([outer, face.width * ACROSS + 1j * y]), face.hair_colour)
     if face.bald < 0.3:
         crown, s = complex(0.5 * face.parting, -0.98), 0.5 * (T + 1)
-        for end in outer[[3, 8, 12, 20, 24, 29]] * 0.96:
+        for end in outer[[4, 10, 22, 28]] * 0.96:
             bend = complex(end.real, crown.imag + 0.1)
             strand = (1 - s) ** 2 * crown + 2 * s * (1 - s) * bend + s**2 * end
             canvas.stroke(strand, 0.03, face.hair_colour * 0.7, 0.5)

@@ -19,13 +19,8 @@ def draw_wrinkles(canvas: Canvas, face: Appearance, rng: np.random.Generator) ->
         canvas.stroke(forehead, 0.03, line, 0.2 + 0.7 * depth + frown)
     fold = max(depth, 0.8 * action.corners_up, 0.8 * action.upper_lip_up, 0.5 * action.nose_wrinkled)
     crows = int(3.5 * max(depth - 0.1, 0.5 * action.cheeks_up) + 0.5 * more[1])
-    nasolabial = (
-        face.nose
-        + 0.05
-        - 0.03j
-        + 0.05 * (1 - T * T)
-        + (T + 1) * complex(0.06 + 0.03 * action.corners_up, 0.15)
-    )
+    slope = complex(0.06 + 0.03 * action.corners_up, 0.15)
+    nasolabial = face.nose + 0.05 - 0.03j + 0.05 * (1 - T * T) + (T + 1) * slope
     canvas.stroke(nasolabial, 0.03, line, 0.9 * fold, pair=True)
     bag = bow(face.eye + 0.95j * face.eye_size, face.eye_size * 0.9, -0.07 - 0.04 * depth)
     canvas.stroke(bag, 0.03, line, 1.4 * depth - 0.2, pair=True)
@@ -40,11 +35,8 @@ def draw_wrinkles(canvas: Canvas, face: Appearance, rng: np.random.Generator) ->
 
 def draw_nose(canvas: Canvas, face: Appearance) -> None:
     """The nose: its bridge's shadow, tip, wings and nostrils."""
-    half, tip, wrinkled = (
-        face.nose.real,
-        face.nose.imag - 0.05 * face.action.nose_wrinkled,
-        face.action.nose_wrinkled,
-    )
+    wrinkled = face.action.nose_wrinkled
+    half, tip = face.nose.real, face.nose.imag - 0.05 * wrinkled
     shaded = -1 if canvas.light.real > 0 else 1
     ridge = np.array((0.03, half, 0.2 * half)) * shaded + 1j * np.array((face.eye.imag, tip, tip + 0.02))
     canvas.fill(ridge, face.skin * 0.68, 0.45 * face.bridge + 0.1)
@@ -121,8 +113,8 @@ def draw_eyes(canvas: Canvas, face: Appearance, rng: np.random.Generator) -> Non
     for side in (-1, 1):
         for radius, colour in ((face.iris, face.iris_colour), (0.5 * face.iris, BLACK)):
             ball = face.eye + complex(side * gaze.real, gaze.imag) + radius * size * CIRCLE
-            top, bottom = (np.interp(ball.real, lid.real, edge.imag) for edge in (lid, floor))
-            ball.imag = np.clip(ball.imag, top, bottom)
+            top, bottom = (np.interp(ball.real, edge.real, edge.imag) for edge in (lid, floor))
+            ball.imag = np.minimum(np.maximum(ball.imag, top), bottom)
             canvas.fill(ball if side == 1 else -ball.conj(), colour)
         if up > 0.35 * size:
             glint = complex(side * face.eye.real, face.eye.imag) + gaze + size * (0.2 - 0.2j)
