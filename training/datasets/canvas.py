@@ -12,6 +12,7 @@ DEPTH = 0.75  # by how many half heads the nose's root stands before the ears
 
 T = np.linspace(-1.0, 1.0, 13)
 """Where on a line its points lie, from one end to the other."""
+ARCH = 1.0 - T * T
 NEXT, PREVIOUS = np.r_[1:13, 12], np.r_[0, 0:12]
 BLACK, WHITE = np.array((18.0, 14.0, 16.0)), np.array((250.0, 248.0, 244.0))
 CIRCLE = np.exp(2j * np.pi * np.arange(24) / 24)
@@ -24,7 +25,7 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 
 def bow(centre: complex, half_width: float, rise: float, slant: float = 0.0) -> np.ndarray:
     """A parabola, complex [13] from left to right: its middle `rise` higher, its right end `slant` lower."""
-    return centre + half_width * T + 1j * (slant * T - rise * (1 - T * T))
+    return centre + half_width * T + 1j * (slant * T - rise * ARCH)
 
 
 class Canvas:
@@ -42,8 +43,8 @@ class Canvas:
     def __init__(self, size: int, width: float, background: Colour, rng: np.random.Generator) -> None:
         side = size * SUPERSAMPLING
         self.image = Image.new("RGB", (side, side), _rgb(background))
-        self.opaque, self.glaze = ImageDraw.Draw(self.image), ImageDraw.Draw(self.image, "RGBA")
-        self.narrowness = 1.0 / width**2
+        self.width = width
+        self.polygons: list[tuple[np.ndarray, Colour, float, bool]] = []
         roll = np.clip(rng.normal(0, 0.11), -0.35, 0.35)
         self.zoom = side * HALF_HEAD * rng.uniform(0.87, 1.1) * np.exp(1j * roll)
         self.origin = side * (0.5 + 0.48j + 0.038 * complex(*rng.normal(size=2)))
@@ -59,7 +60,7 @@ class Canvas:
         flat: bool = False,
         pair: bool = False,
     ) -> None:
-        """Fills a polygon.
+        """Fills a polygon (`expose` paints all, in turn).
 
         Args:
             points: complex [N], in half heads.
@@ -70,16 +71,9 @@ class Canvas:
         """
         if alpha <= 0:
             return
-        points = np.stack([-points.conj(), points]) if pair else points[None]  # [1 or 2, N]
-        if not flat:
-            # A paraboloid: what lies before the plane of the ears moves as the head turns.
-            height = 1.0 - self.narrowness * points.real**2 - 0.6 * points.imag**2
-            points = points + np.maximum(height, 0.0) * self.turn
-        for polygon in (points * self.zoom + self.origin).view(np.float64).tolist():
-            if alpha >= 1:
-                self.opaque.polygon(polygon, _rgb(colour))
-            else:
-                self.glaze.polygon(polygon, (*_rgb(colour), int(255 * alpha)))
+        if pair:
+            self.polygons.append((-points.conj(), colour, alpha, flat))
+        self.polygons.append((points, colour, alpha, flat))
 
     def stroke(
         self,
@@ -104,11 +98,12 @@ class Canvas:
         if alpha <= 0:
             return
         along = path[NEXT] - path[PREVIOUS]
-        across = (0.5j * width) * (1 - taper * T * T) * along / np.abs(along)
+        across = (0.5j * width) * (1 - taper + taper * ARCH) * along / np.abs(along)
         self.fill(np.concatenate([path + across, (path - across)[::-1]]), colour, alpha, pair=pair)
 
     def expose(self, rng: np.random.Generator) -> Image.Image:
         """The picture as a camera takes it: lit from one side, at times blurred, grey or noisy."""
+        self._paint()
         image = self.image.reduce(SUPERSAMPLING)
         size = image.width
         if rng.random() < 0.2:
@@ -124,6 +119,22 @@ class Canvas:
         pixels *= light[:, :, None] * exposure
         pixels += noise[:, :, None]
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+    def _paint(self) -> None:
+        # All points at once: one by one, numpy's calls would take longer than the painting.
+        points = np.concatenate([polygon for polygon, *_ in self.polygons])
+        on_head = np.repeat([not flat for *_, flat in self.polygons], [len(p) for p, *_ in self.polygons])
+        # A paraboloid: what lies before the plane of the ears moves as the head turns.
+        height = np.maximum(1.0 - (points.real / self.width) ** 2 - 0.6 * points.imag**2, 0.0) * on_head
+        pixels = ((points + height * self.turn) * self.zoom + self.origin).view(np.float64).tolist()
+        opaque, glaze = ImageDraw.Draw(self.image), ImageDraw.Draw(self.image, "RGBA")
+        end = 0
+        for polygon, colour, alpha, _ in self.polygons:
+            start, end = end, end + 2 * len(polygon)
+            if alpha >= 1:
+                opaque.polygon(pixels[start:end], _rgb(colour))
+            else:
+                glaze.polygon(pixels[start:end], (*_rgb(colour), int(255 * alpha)))
 
 
 def _rgb(colour: Colour) -> tuple[int, ...]:

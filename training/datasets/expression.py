@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.datasets.appearance import Appearance, clamp
-from training.datasets.canvas import BLACK, CIRCLE, WHITE, Canvas, T, bow, mix
+from training.datasets.canvas import ARCH, BLACK, CIRCLE, WHITE, Canvas, T, bow, mix
 
 THROAT = np.array((76.0, 20.0, 28.0))
 
@@ -20,7 +20,7 @@ def draw_wrinkles(canvas: Canvas, face: Appearance, rng: np.random.Generator) ->
     fold = max(depth, 0.8 * action.corners_up, 0.8 * action.upper_lip_up, 0.5 * action.nose_wrinkled)
     crows = int(3.5 * max(depth - 0.1, 0.5 * action.cheeks_up) + 0.5 * more[1])
     slope = complex(0.06 + 0.03 * action.corners_up, 0.15)
-    nasolabial = face.nose + 0.05 - 0.03j + 0.05 * (1 - T * T) + (T + 1) * slope
+    nasolabial = face.nose + 0.05 - 0.03j + 0.05 * ARCH + (T + 1) * slope
     canvas.stroke(nasolabial, 0.03, line, 0.9 * fold, pair=True)
     bag = bow(face.eye + 0.95j * face.eye_size, face.eye_size * 0.9, -0.07 - 0.04 * depth)
     canvas.stroke(bag, 0.03, line, 1.4 * depth - 0.2, pair=True)
@@ -80,7 +80,7 @@ def draw_mouth(canvas: Canvas, face: Appearance) -> None:
     above = half * T + 1j * (upper + (corner - upper) * to_corner)
     below = half * T + 1j * (upper + gap + (corner - upper - gap) * to_corner)
     cupid = above - 1j * lips * (1 - T**4) * (1 - 0.3 * np.exp(-20 * T * T))
-    canvas.fill(np.concatenate([cupid, (below + 1.2j * lips * (1 - T * T))[::-1]]), face.lip_colour)
+    canvas.fill(np.concatenate([cupid, (below + 1.2j * lips * ARCH)[::-1]]), face.lip_colour)
     if gap > 0.05:
         canvas.fill(np.concatenate([above, below[::-1]]), THROAT)
         teeth = np.minimum(above.imag + min(0.45 * gap, 0.09), below.imag)
