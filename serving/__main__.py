@@ -62,8 +62,9 @@ def _serve(flags: Flags, listener: socket.socket) -> None:
         except Exception as error:
             failures.append(error)
             server.should_exit = True
-        else:
-            version, _ = store.find(flags.model_name)
+            return
+        version, _ = store.find(flags.model_name)
+        if not server.should_exit:
             print(f"{flags.model_name}, version {version}, answers at {_url(listener)}", flush=True)
 
     listener.listen(socket.SOMAXCONN)  # who reads the line above finds the port open

@@ -114,7 +114,7 @@ def _warm_up(path: Path, signatures: dict[str, Signature]) -> None:
             signature.function(**{name: tf.make_ndarray(value) for name, value in request.inputs.items()})
     except (KeyError, TypeError, ValueError, DecodeError, tf.errors.OpError) as error:
         raise UserError(
-            f"{path} must hold requests that the model answers; record {number}: {error}"
+            f"{path} must hold requests that the model answers; record {number}: {reason(str(error))}"
         ) from error
 
 

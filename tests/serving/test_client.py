@@ -146,16 +146,16 @@ def run(monkeypatch, capsys, *arguments):
 
 @pytest.fixture
 def photos(tmp_path):
-    (tmp_path / "red[0].png").write_bytes(picture(255, 0, 0))
+    (tmp_path / "red[bold].png").write_bytes(picture(255, 0, 0))
     (tmp_path / "text.png").write_bytes(b"no picture")
     return tmp_path
 
 
 def test_command_answers_what_it_can(monkeypatch, capsys, photos, url):
     monkeypatch.chdir(photos)
-    code, out, err = run(monkeypatch, capsys, "red[0].png", "text.png", "missing.png", ".", "--url", url)
+    code, out, err = run(monkeypatch, capsys, "red[bold].png", "text.png", "missing.png", ".", "--url", url)
     assert code == 1
-    assert "red[0].png" in out
+    assert "red[bold].png" in out
     assert "100.0 ± 0.0 years" in out
     assert "angry 99% (happy 1%)" in out
     assert "male 100%" in out
@@ -168,10 +168,10 @@ def test_command_answers_what_it_can(monkeypatch, capsys, photos, url):
 
 def test_command_prints_json_lines(monkeypatch, capsys, photos, url):
     monkeypatch.chdir(photos)
-    code, out, err = run(monkeypatch, capsys, "red[0].png", "missing.png", "--json", "--url", url)
+    code, out, err = run(monkeypatch, capsys, "red[bold].png", "missing.png", "--json", "--url", url)
     red, missing = map(json.loads, out.splitlines())
     assert (code, err) == (1, "")
-    assert red["file"] == "red[0].png"
+    assert red["file"] == "red[bold].png"
     assert red["gender"]["label"] == "male"
     assert missing == {"file": "missing.png", "error": "can't be read: No such file or directory"}
 
@@ -188,6 +188,6 @@ def test_command_prints_json_lines(monkeypatch, capsys, photos, url):
 )
 def test_command_says_what_is_wrong_in_one_line(monkeypatch, capsys, photos, url, arguments, message):
     where = [] if "--url" in arguments else ["--url", url]
-    code, out, err = run(monkeypatch, capsys, photos / "red[0].png", *where, *arguments)
+    code, out, err = run(monkeypatch, capsys, photos / "red[bold].png", *where, *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err

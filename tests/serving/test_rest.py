@@ -95,8 +95,13 @@ from serving.store import Store
             '{"inputs": {"x": [1], "y": [1]}}',
             "JSON Value: 1 Type: Number is not of expected type: bool",
         ),
+        (
+            "",
+            f'{{"inputs": ["{"x" * 999}"]}}',
+            f'JSON Value: "{"x" * 196}... Type: String is not of expected type: float',
+        ),
         ("strings", '{"inputs": ["x", 3]}', "JSON Value: 3 Type: Number is not of expected type: string"),
-        ("strings", '{"inputs": [{"b64": "a!"}]}', "Unable to base64 decode"),
+        ("strings", '{"inputs": [{"b64": "YWJj!"}]}', "Unable to base64 decode"),
         (
             "strings",
             '{"inputs": [{"b64": 3}]}',
@@ -273,6 +278,7 @@ def test_what_a_parser_could_stumble_over(odd, ask, body):
         ),
         ("GET", "/models/none/labels", 404, "Servable not found for request: Latest(none)"),
         ("GET", "/models/odd/labels", 404, "odd, version 1, was exported without a labels.json"),
+        ("GET", "/v1", 404, "Not Found: GET /v1"),
         ("GET", "/v2", 404, "Not Found: GET /v2"),
         ("POST", "/healthz", 405, "Method Not Allowed: POST /healthz"),
     ],

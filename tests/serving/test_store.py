@@ -72,8 +72,9 @@ def test_a_model_that_cannot_answer_its_warm_up_is_not_served(faces_path, tmp_pa
         if path.name != "assets.extra":
             (export / path.name).symlink_to(path)
     record_warmup(export / WARMUP, request_)
-    with pytest.raises(UserError, match="requests that the model answers; record 1: "):
+    with pytest.raises(UserError, match="requests that the model answers; record 1: ") as error:
         load(export)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
