@@ -3,6 +3,7 @@
 Everything lies in runs/quickstart afterwards; trainings that were finished there are not repeated.
 """
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -15,14 +16,13 @@ from rich.console import Console
 
 from multitask.errors import UserError, run_command
 from multitask.tasks import TASKS
-from training import TrainConfig, compare, export
+from training import PRESETS, Run, compare, export
 from training.commands import show_notices
 from training.compare import comparison_table
 from training.datasets.drawing import draw_face
-from training.runs import Run
 
 FOLDER = Path("runs/quickstart")
-CONFIG = TrainConfig(run=FOLDER, data_dir=FOLDER / "data", epochs=4)
+CONFIG = dataclasses.replace(PRESETS["quick"], run=FOLDER, data_dir=FOLDER / "data")
 
 
 def main() -> None:

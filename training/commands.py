@@ -17,7 +17,7 @@ T = TypeVar("T")
 def parse_config(arguments: Sequence[str] | None = None) -> TrainConfig:
     """The TrainConfig of a command line: `--preset NAME` is where the other flags start from."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="synthetic")
+    first.add_argument("--preset", default="drawn")
     chosen, rest = first.parse_known_args(arguments)
     if chosen.preset not in PRESETS:
         raise UserError(f"preset must be one of {', '.join(PRESETS)}; received {chosen.preset!r}")

@@ -40,7 +40,7 @@ def test_train_evaluate_export(tmp_path, data_dir):
         (
             "training.train",
             ["--preset", "giant"],
-            "error: preset must be one of synthetic, faces; received 'giant'",
+            "error: preset must be one of drawn, quick, faces; received 'giant'",
         ),
         (
             "training.evaluate",
