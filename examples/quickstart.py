@@ -36,12 +36,12 @@ def main() -> None:
 
     console.rule("exporting and serving the model with three heads")
     exports = FOLDER / "exports"
-    print(f"exported: {export(Run.open(FOLDER / 'functional'), exports)}")
+    print(f"exported: {export(Run.open(FOLDER / 'functional'), exports)}", flush=True)
     picture = FOLDER / "picture.png"
     emotion = TASKS["emotion"].labels.index("happy")
     draw_face(35.0, emotion, 1, np.random.default_rng(11), size=200).save(picture)
     with served(exports) as url:
-        print(f"asking {url} about {picture}, drawn as 35 years old, happy, female:")
+        print(f"asking {url} about {picture}, drawn as 35 years old, happy, female:", flush=True)
         subprocess.run([sys.executable, "-m", "serving.client", picture, "--url", url], check=True)
     print(f"done in {time.perf_counter() - began:.0f} s; all of it lies in {FOLDER}")
 

@@ -1,5 +1,6 @@
 """A loss for each kind of task, on logits, with weighted means over the whole batch of all replicas."""
 
+import math
 from typing import Any
 
 import keras
@@ -115,3 +116,14 @@ def loss_of(task: Task, label_smoothing: float = 0.0) -> WeightedMeanLoss:
         return LabelDistribution(name=task.name)
     cross_entropy = SoftmaxCrossEntropy if task.kind == "categorical" else SigmoidCrossEntropy
     return cross_entropy(label_smoothing, name=task.name)
+
+
+def guess_level(task: Task) -> float:
+    """The loss of one who knows only that all answers are equally likely, to measure losses against.
+
+    log(units), log 2 for one sigmoid unit; for a distribution over 0..units-1, that and a quarter of the
+    units of absolute error, the mean distance of a uniform label from the middle.
+    """
+    if task.kind != "distribution":
+        return math.log(max(task.units, 2))
+    return math.log(task.units) + LabelDistribution().absolute_error * task.units / 4

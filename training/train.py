@@ -13,7 +13,7 @@ from tensorflow.python.framework import config as determinism  # only switching 
 
 from models import functional, naive
 from multitask.errors import UserError, run_command
-from multitask.losses import loss_of
+from multitask.losses import guess_level, loss_of
 from multitask.tasks import Task
 from training.checkpoints import EpochEnd
 from training.commands import parse_config
@@ -136,6 +136,8 @@ def compile_model(model: keras.Model, config: TrainConfig, learned: list[Task], 
     model.compile(
         optimizer,
         loss={task.name: loss_of(task, config.label_smoothing) for task in learned},
+        # In its own unit, years, the loss of age is ten times that of gender and would leave little for it.
+        loss_weights={task.name: 1 / guess_level(task) for task in learned},
         weighted_metrics={task.name: [AnswerError(task)] for task in learned},
         jit_compile=config.xla,
     )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from multitask.losses import LabelDistribution, SigmoidCrossEntropy, SoftmaxCrossEntropy, loss_of
+from multitask.losses import LabelDistribution, SigmoidCrossEntropy, SoftmaxCrossEntropy, guess_level, loss_of
 from multitask.tasks import TASKS
 
 RNG = np.random.default_rng(0)
@@ -107,3 +107,10 @@ def test_a_loss_is_built_again_from_its_config(name):
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert again.get_config() == loss.get_config()
     assert again(LABELS[name], LOGITS[name]) == loss(LABELS[name], LOGITS[name])
+
+
+def test_the_guess_level_is_what_equal_logits_lose_on_all_labels():
+    for name, labels in {"age": np.arange(101), "emotion": np.arange(7), "gender": np.arange(2)}.items():
+        task = TASKS[name]
+        loss = loss_of(task)(labels, np.zeros((len(labels), task.units), np.float32))
+        np.testing.assert_allclose(guess_level(task), loss, rtol=0.01)
