@@ -38,7 +38,6 @@ def train(config: TrainConfig) -> Run:
     if run.summary is not None:
         logger.info("%s is finished; nothing to do", run.folder)
         return run
-    keras.utils.set_random_seed(config.seed)
     if config.xla:
         determinism.disable_op_determinism()
     else:
@@ -55,6 +54,7 @@ def train(config: TrainConfig) -> Run:
     validation = validation.take(np.random.default_rng(config.seed).permutation(len(validation)))
 
     steps = max(1, round(len(examples) / config.batch_size))
+    keras.utils.set_random_seed(config.seed)  # after the data is read: preparing it draws numbers as well
     model = build_model(config)
     compile_model(model, config, learned, steps)
     epoch_end = EpochEnd(run, unlabelled=[t.name for t in learned if not validation.labelled(t).any()])
