@@ -32,24 +32,26 @@ class Run:
     def start(cls, config: TrainConfig) -> "Run":
         """The run of `config.run`: a new one, or the one begun there with the same settings.
 
+        Until its first epoch has ended, a run takes new settings.
+
         Raises:
             UserError: the folder belongs to a run with other settings, or is no run's.
         """
-        if not (config.run / "config.json").exists():
-            if config.run.exists() and (not config.run.is_dir() or any(config.run.iterdir())):
-                raise UserError(f"run must be a new folder or a run's own; {config.run} is neither")
-            config.run.mkdir(parents=True, exist_ok=True)
-            write_json(config.run / "config.json", dataclasses.asdict(config))
-            return cls(config.run, config)
-        found = cls.open(config.run).config
-        for part in dataclasses.fields(config):
-            was, now = getattr(found, part.name), getattr(config, part.name)
-            if part.name not in _PLACES and was != now:
-                raise UserError(
-                    f"a run keeps its settings; {config.run} was started with {part.name}={was!r}, "
-                    f"received {now!r}: choose another --run, or remove that folder"
-                )
-        return cls(config.run, config)
+        run = cls(config.run, config)
+        if (run.folder / "config.json").exists():
+            found = cls.open(run.folder)
+            for part in dataclasses.fields(config) if found.history else ():
+                was, now = getattr(found.config, part.name), getattr(config, part.name)
+                if part.name not in _PLACES and was != now:
+                    raise UserError(
+                        f"a run keeps its settings; {run.folder} was started with {part.name}={was!r}, "
+                        f"received {now!r}: choose another --run, or remove that folder"
+                    )
+        elif run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
+            raise UserError(f"run must be a new folder or a run's own; {run.folder} is neither")
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(run.folder / "config.json", dataclasses.asdict(config))
+        return run
 
     @classmethod
     def open(cls, folder: Path) -> "Run":

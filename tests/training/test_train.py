@@ -70,14 +70,24 @@ def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch):
     assert_equal(weights(resumed.best_model()), weights(whole.best_model()))
 
 
-def test_a_finished_run_is_left_alone_and_other_settings_are_refused(tiny, monkeypatch):
+def test_a_finished_run_is_left_alone_and_other_settings_are_refused(tiny):
     config = tiny()
     train(config)
-    before = {path: path.stat().st_mtime_ns for path in config.run.rglob("*")}
+    before = {path: path.read_bytes() for path in config.run.rglob("*") if path.is_file()}
     train(config)
-    assert {path: path.stat().st_mtime_ns for path in config.run.rglob("*")} == before
+    assert {path: path.read_bytes() for path in config.run.rglob("*") if path.is_file()} == before
     with pytest.raises(UserError, match="started with epochs=2, received 3"):
         train(dataclasses.replace(config, epochs=3))
+
+
+def test_a_run_that_found_no_data_takes_new_settings_and_a_moved_one_new_places(tiny, tmp_path):
+    with pytest.raises(UserError, match="a dataset must be one of"):
+        train(tiny(datasets=("photos",)))
+    assert Run.start(tiny()).config.datasets == ("synthetic_faces/tiny",)
+    run = train(tiny(epochs=1))
+    run.folder.rename(tmp_path / "moved")
+    Run.start(tiny("moved", epochs=1, data_dir=tmp_path))
+    assert Run.open(tmp_path / "moved").config.data_dir == tmp_path
 
 
 def test_a_folder_that_is_no_run_is_not_written_into(tiny):
