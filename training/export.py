@@ -36,6 +36,7 @@ def export(run: Run, to: Path | str, version: int | None = None) -> Path:
 
     Raises:
         UserError: the version is taken or no positive number, or training has not ended.
+        OSError: `to` can't be written.
     """
     if run.summary is None:
         raise UserError(f"{run.folder} has not finished training: finish it first, by training.train")
@@ -46,6 +47,7 @@ def export(run: Run, to: Path | str, version: int | None = None) -> Path:
     if version in versions or version < 1:
         raise UserError(f"version must be a new number from 1 on; received {version}, {to} has {versions}")
     folder, unfinished = to / str(version), to / f".{version}"
+    to.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(unfinished, ignore_errors=True)
     _write_saved_model(run.best_model(), tasks, run.config.image_size, unfinished)
     extra = unfinished / "assets.extra"
