@@ -7,12 +7,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 MODEL ?= runs/quickstart/exports
 PORT ?= 8501
+SUITABLE := 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
-	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	2>/dev/null && echo $$python && break; done)
+	$$python -c $(SUITABLE) 2>/dev/null && echo $$python && break; done)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the main job, no data needed: train both approaches, compare, export, serve, ask
 	$(BIN)/python -m examples.quickstart
@@ -36,13 +36,13 @@ lock: $(READY) ## pin anew what pyproject.toml asks for
 		--upgrade --custom-compile-command "make lock" --output-file requirements.lock --quiet
 
 clean: ## remove .venv and all caches; runs and exports stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One package (promise) comes as source only: what builds it goes in first, from the same lock.
 $(READY): requirements.lock
-	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13 with venv; found none. \
-	Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(or $(PYTHON),false) -c $(SUITABLE) 2>/dev/null || { echo "error: needs Python 3.11, 3.12 or 3.13 with venv;" \
+	"received $(or $(PYTHON),none). Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo "installing packages into $(VENV) (some minutes, about 3 GB)"
 	@$(BIN)/python -c "import re; lock = open('requirements.lock').read(); \

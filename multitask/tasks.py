@@ -16,7 +16,7 @@ class Task:
     Args:
         name: key of the head's logits, labels, weights and answers; also the head layer's name.
         kind: "distribution": softmax over the whole numbers 0..units-1 of a quantity, labels are real
-            numbers, those beyond the last bin count as the last; "categorical": softmax over classes,
+            numbers, those beyond the last bin are learned as the last; "categorical": softmax over classes,
             labels are class indices; "binary": one sigmoid unit, labels are 0 or 1.
         units: number of logits.
         labels: class names in the order of their indices; for "binary" those of 0 and 1; empty for

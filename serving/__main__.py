@@ -67,7 +67,6 @@ def _serve(flags: Flags, listener: socket.socket) -> None:
         if not server.should_exit:
             print(f"{flags.model_name}, version {version}, answers at {_url(listener)}", flush=True)
 
-    listener.listen(socket.SOMAXCONN)  # who reads the line above finds the port open
     threading.Thread(target=load).start()
     server.run(sockets=[listener])
     if failures:
@@ -80,6 +79,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(socket.SOMAXCONN)  # at once: until somebody listens, others may bind the port too
     except OSError as error:
         raise UserError(
             f"--host and --rest_api_port must be a free address; received {host} and {port}: {error}"

@@ -17,7 +17,8 @@ def upright(image: bytes) -> bytes:
             if picture.getexif().get(ORIENTATION, 1) == 1:
                 return image
             turned = io.BytesIO()
-            ImageOps.exif_transpose(picture).save(turned, "PNG")
+            # A PNG of a phone's photo would be ten times as large, and knows no CMYK.
+            ImageOps.exif_transpose(picture).convert("RGB").save(turned, "JPEG", quality=95)
             return turned.getvalue()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return image

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from multitask.errors import UserError
 from multitask.tasks import Task
 from training.runs import Run, write_json
 
@@ -71,7 +72,13 @@ class EpochEnd(keras.callbacks.Callback):
             if not any(name.startswith(f"val_{task}_") for task in self._unlabelled)
         }
         better = figures["val_loss"] < self._state["best"]
+        if not (better or math.isfinite(self._state["best"])):
+            raise UserError(
+                f"training must start from finite losses; received {figures['val_loss']} after epoch "
+                f"{epoch + 1}: try a lower --learning-rate or --precision float32"
+            )
         if better:
+            (self._run.folder / "evaluation.json").unlink(missing_ok=True)  # of the best model before
             unfinished = self._run.folder / ".best.keras"
             self.model.save(unfinished, include_optimizer=False)
             os.replace(unfinished, self._run.folder / "best.keras")

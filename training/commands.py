@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import tensorflow_datasets as tfds
 import tyro
 
 from multitask.errors import UserError
@@ -36,6 +37,8 @@ def parse(what: Callable[..., T], arguments: Sequence[str] | None = None, **keyw
 
 
 def show_notices() -> None:
-    """Lets this project's notices through to stderr, and of the libraries' only warnings."""
+    """Lets notices of this project, warnings of the libraries and, on a terminal, bars through to stderr."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("training").setLevel(logging.INFO)
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()

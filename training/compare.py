@@ -1,7 +1,7 @@
 """Three networks or one with three heads? `python -m training.compare --help`.
 
-python -m training.compare --run runs/drawn                            about four minutes on 2 cores
-python -m training.compare --preset faces --epochs 8 --manual-dir ARCHIVES
+python -m training.compare --preset quick --run runs/both
+python -m training.compare --preset faces --run runs/both_faces --manual-dir ARCHIVES
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from multitask.errors import run_command
+from multitask.errors import UserError, run_command
 from training.commands import parse_config
 from training.config import TrainConfig
 from training.evaluate import evaluate, quality
@@ -38,9 +38,15 @@ def compare(config: TrainConfig) -> dict[str, Any]:
         also written to comparison.json there.
 
     Raises:
-        UserError: as `train`.
+        UserError: as `train`, or `config.run` is the folder of a single run.
     """
-    settings = {"functional": [dataclasses.replace(config, run=config.run / "functional")]}
+    if (config.run / "config.json").exists():
+        raise UserError(
+            f"run must be a new folder or a comparison's; {config.run} is a single run's: name another"
+        )
+    settings = {
+        "functional": [dataclasses.replace(config, approach="functional", run=config.run / "functional")]
+    }
     functional = train(settings["functional"][0])
     learned = functional.summary["learned"] if functional.summary else []
     settings["naive"] = [

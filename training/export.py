@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +43,15 @@ def export(run: Run, to: Path | str, version: int | None = None) -> Path:
         raise UserError(f"{run.folder} has not finished training: finish it first, by training.train")
     tasks = [task for task in run.config.chosen_tasks if task.name in run.summary["learned"]]
     to = Path(to)
-    versions = [int(folder.name) for folder in to.iterdir() if folder.name.isdigit()] if to.is_dir() else []
+    versions = (
+        [int(name) for name in os.listdir(to) if name.isascii() and name.isdigit()] if to.is_dir() else []
+    )
     version = max(versions, default=0) + 1 if version is None else version
     if version in versions or version < 1:
         raise UserError(f"version must be a new number from 1 on; received {version}, {to} has {versions}")
     folder, unfinished = to / str(version), to / f".{version}"
-    to.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     _write_saved_model(run.best_model(), tasks, run.config.image_size, unfinished)
     extra = unfinished / "assets.extra"
     extra.mkdir()

@@ -12,8 +12,9 @@ from multitask.tasks import Task
 class AnswerError(keras.metrics.Mean):
     """Weighted mean over examples of how wrong (distribution: absolute error) or right (else) answers are."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(name=main_metric(task))
+    def __init__(self, task: Task, full_name: bool = False) -> None:
+        # Keras puts the task's name before the metric's if the model has several outputs.
+        super().__init__(name=f"{task.name}_{main_metric(task)}" if full_name else main_metric(task))
         self.task = task
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import inspect
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +72,19 @@ def load_examples(
 ) -> Examples:
     """The examples of all `datasets` that have a label for any of `tasks`; prepares what is not yet prepared.
 
+    A dataset without that split adds none.
+
     Raises:
         UserError: an unknown dataset or split, or an archive that is not there.
     """
+    builders = [prepare(name, data_dir, manual_dir) for name in datasets]
+    known = dict.fromkeys(name for builder in builders for name in builder.info.splits)
+    if split not in known:
+        sources = ", ".join(builder.name for builder in builders)
+        raise UserError(f"a split of {sources} must be one of {', '.join(known)}; received {split!r}")
     pixels, tables = [], []
-    for number, name in enumerate(datasets):
-        array, table = _decoded(prepare(name, data_dir, manual_dir), split, image_size)
+    for number, builder in enumerate(b for b in builders if split in b.info.splits):
+        array, table = _decoded(builder, split, image_size)
         rows = np.arange(len(array))
         pixels.append(array)
         tables.append({**table, "source": np.full_like(rows, number), "row": rows})
@@ -185,9 +193,6 @@ def _decoded(
     They lie in the prepared dataset's own folder and so go with it; their name holds what the decoding
     depends on.
     """
-    if split not in builder.info.splits:
-        known = ", ".join(builder.info.splits)
-        raise UserError(f"{builder.name} has the splits {known}; received {split!r}")
     reading = hashlib.sha256(inspect.getsource(image_reading).encode()).hexdigest()[:8]
     folder = Path(builder.data_path) / f"pixels_{image_size}_{reading}" / split
     if not folder.exists():
@@ -198,9 +203,8 @@ def _decoded(
 
 
 def _decode(builder: tfds.core.DatasetBuilder, split: str, image_size: int, folder: Path) -> None:
-    unfinished = folder.with_name(f".{split}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    folder.parent.mkdir(exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))  # another process may decode as well
     count = builder.info.splits[split].num_examples
     pixels = np.lib.format.open_memmap(
         unfinished / "pixels.npy", "w+", np.uint8, (count, image_size, image_size, 3)
@@ -221,4 +225,9 @@ def _decode(builder: tfds.core.DatasetBuilder, split: str, image_size: int, fold
     pixels.flush()
     table = {name: np.array(column) for name, column in columns.items()}
     np.savez(unfinished / "table.npz", allow_pickle=False, **table)
-    unfinished.rename(folder)
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        shutil.rmtree(unfinished)  # the other one was first

@@ -50,7 +50,9 @@ class Run:
         elif run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
             raise UserError(f"run must be a new folder or a run's own; {run.folder} is neither")
         run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(run.folder / "config.json", dataclasses.asdict(config))
+        # Absolute, so that the run can be judged from any folder.
+        places = {name: getattr(config, name) and getattr(config, name).absolute() for name in _PLACES}
+        write_json(run.folder / "config.json", {**dataclasses.asdict(config), **places})
         return run
 
     @classmethod

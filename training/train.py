@@ -1,7 +1,7 @@
 """Trains one model: `python -m training.train --help`.
 
-python -m training.train --run runs/drawn                              a minute and a half on 2 cores
-python -m training.train --preset faces --manual-dir ARCHIVES          about 35 minutes on 2 cores
+python -m training.train                                        drawn faces, some minutes on 2 cores
+python -m training.train --preset faces --manual-dir ARCHIVES   real ones, about an hour
 """
 
 import logging
@@ -138,7 +138,9 @@ def compile_model(model: keras.Model, config: TrainConfig, learned: list[Task], 
         loss={task.name: loss_of(task, config.label_smoothing) for task in learned},
         # In its own unit, years, the loss of age is ten times that of gender and would leave little for it.
         loss_weights={task.name: 1 / guess_level(task) for task in learned},
-        weighted_metrics={task.name: [AnswerError(task)] for task in learned},
+        weighted_metrics={
+            task.name: [AnswerError(task, full_name=len(model.output) == 1)] for task in learned
+        },
         jit_compile=config.xla,
     )
 

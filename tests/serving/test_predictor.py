@@ -42,23 +42,24 @@ def test_many_pictures_are_the_same_as_each(predictor):
     assert predictor.predict([]) == []
 
 
-def test_a_sideways_photo_is_turned(predictor):
-    def encode(pixels, orientation):
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_sideways_photo_is_turned(predictor, monkeypatch, mode):
+    def encode(picture, orientation):
         encoded, exif = io.BytesIO(), Image.Exif()
         exif[0x0112] = orientation
-        Image.fromarray(pixels).save(encoded, "PNG", exif=exif)
+        picture.convert(mode).save(encoded, "JPEG", quality=95, exif=exif)
         return encoded.getvalue()
 
-    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
-    (image,) = predictor.predict([encode(np.rot90(pixels), 6)])
-    assert image == predictor.predict([encode(pixels, 1)])[0]
     called = []
-    predictor_call = predictor.call
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predictor, "call", lambda *a: called.append(a) or predictor_call(*a))
-        predictor.predict([encode(np.rot90(pixels), 6)])
+    call = predictor.call
+    monkeypatch.setattr(predictor, "call", lambda *a: called.append(a) or call(*a))
+    picture = Image.linear_gradient("L").resize((64, 32))  # dark above, bright below
+    predictor.predict([encode(picture.rotate(90, expand=True), 6)])
     (sent,) = called[0][1]["image_bytes"]
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(sent))), pixels)
+    turned = np.asarray(Image.open(io.BytesIO(sent)).convert("L"), int)
+    np.testing.assert_allclose(turned, np.asarray(picture), atol=4)
+    predictor.predict([upright := encode(picture, 1)])
+    assert called[1][1]["image_bytes"][0] == upright
 
 
 def test_a_picture_that_cannot_be_read_is_named_by_its_number(predictor):

@@ -1,10 +1,12 @@
 import dataclasses
 import io
 
+import pytest
 from rich.console import Console
 
+from multitask.errors import UserError
 from multitask.tasks import TASKS
-from training import compare
+from training import Run, compare
 from training.compare import comparison_table
 
 
@@ -26,6 +28,11 @@ def test_both_approaches_are_trained_judged_and_not_trained_again(tiny):
     again = compare(config)
     assert {path: path.stat().st_mtime_ns for path in models} == models
     assert again["naive"]["tasks"] == found["naive"]["tasks"]
+
+
+def test_a_single_runs_folder_is_not_taken_for_a_comparisons(tiny):
+    with pytest.raises(UserError, match="run must be a new folder or a comparison's"):
+        compare(Run.start(tiny()).config)
 
 
 def test_the_table_names_what_was_compared(tiny):

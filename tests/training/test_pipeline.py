@@ -4,6 +4,7 @@ import pytest
 from multitask.errors import UserError
 from multitask.tasks import TASKS
 from training.config import Augmentation
+from training.datasets.prepare import prepare
 from training.pipeline import Examples, batch_indices, evaluation_batches, load_examples, training_batches
 
 ALL = tuple(TASKS.values())
@@ -110,6 +111,19 @@ def test_drawn_faces_are_read_once_and_mapped_from_disk(data_dir, monkeypatch):
     assert all(first.labelled(task).all() for task in ALL)
 
 
+def test_a_source_without_the_split_adds_nothing(data_dir, monkeypatch):
+    class WithoutTest:
+        name = "elsewhere"
+        info = type("Info", (), {"splits": {"train": None}})
+
+    monkeypatch.setattr(
+        "training.pipeline.prepare",
+        lambda name, *places: WithoutTest if name == "elsewhere" else prepare(name, *places),
+    )
+    examples = load_examples(["elsewhere", "synthetic_faces/tiny"], "test", ALL, 16, data_dir)
+    assert examples.images(np.arange(64)).shape == (64, 16, 16, 3)
+
+
 def test_an_unknown_split_is_named(data_dir):
-    with pytest.raises(UserError, match=r"synthetic_faces has the splits .*train.*; received 'dev'"):
+    with pytest.raises(UserError, match=r"a split of synthetic_faces must be one of .*; received 'dev'"):
         load_examples(["synthetic_faces/tiny"], "dev", ALL, 16, data_dir)

@@ -105,6 +105,28 @@ def test_training_ends_early_when_patience_runs_out(tiny):
     assert json.loads((run.folder / "summary.json").read_text())["learned"] == list(TASKS)
 
 
+def test_a_diverged_run_says_so_and_is_not_finished(tiny):
+    config = tiny(learning_rate=1e30, warmup_epochs=0)
+    with pytest.raises(UserError, match="training must start from finite losses; received nan after epoch 1"):
+        train(config)
+    assert Run.open(config.run).summary is None
+    train(dataclasses.replace(config, learning_rate=1e-3))
+
+
+def test_figures_of_an_earlier_best_model_do_not_outlive_it(tiny):
+    run = Run.start(tiny())
+    model = build_model(run.config)
+    compile_model(model, run.config, list(TASKS.values()), steps=1)
+    callback = EpochEnd(run, unlabelled=[])
+    callback.set_model(model)
+    callback.restore(model)
+    for epoch, (loss, kept) in enumerate([(2.0, False), (3.0, True), (1.0, False)]):
+        (run.folder / "evaluation.json").write_text("{}")
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        assert (run.evaluation is not None) == kept
+
+
 @pytest.mark.parametrize("xla", [False, True], ids=["", "xla"])
 def test_a_head_without_labels_stays_as_it_is_and_is_not_exported(tiny, emotion_unlabelled, xla, tmp_path):
     config = tiny(xla=xla)
@@ -157,6 +179,7 @@ def test_a_naive_run_learns_one_task(tiny):
     run = train(tiny(approach="naive", tasks=("gender",), epochs=1))
     assert run.summary["learned"] == ["gender"]
     assert set(evaluate(run)["tasks"]) == {"gender"}
+    assert {"gender_accuracy", "val_gender_accuracy"} <= set(run.history[0])
 
 
 def test_decay_is_on_kernels_alone(tiny):
@@ -192,6 +215,7 @@ def test_validation_without_a_task_reports_no_figure_for_it(tiny):
         ({"approach": "naive"}, "the naive approach trains one task a run; received age emotion gender"),
         ({"trunk": "vgg"}, "trunk must be one of lenet, resnet; received 'vgg'"),
         ({"epochs": 0}, "epochs must be at least 1; received 0"),
+        ({"seed": -1}, "seed must be in"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
     ],

@@ -1,7 +1,5 @@
 """Prepares sources and shows what they hold: python -m training.datasets utk_face fer2013."""
 
-import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from rich.table import Table
 
 from multitask.errors import UserError, run_command
 from multitask.tasks import MISSING, TASKS
+from training.commands import parse
 from training.datasets import DATASETS
 from training.datasets.prepare import prepare
 
@@ -50,8 +49,4 @@ def contents(builder: tfds.core.DatasetBuilder) -> Table:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("training").setLevel(logging.INFO)
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
-    run_command(lambda: tyro.cli(main, prog="python -m training.datasets"))
+    run_command(lambda: parse(main, prog="python -m training.datasets"))

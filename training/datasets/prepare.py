@@ -11,22 +11,21 @@ from training.datasets import DATASETS
 
 
 def prepare(
-    name: str, data_dir: Path | None = None, manual_dir: Path | None = None, config: str | None = None
+    name: str, data_dir: Path | None = None, manual_dir: Path | None = None
 ) -> tfds.core.DatasetBuilder:
     """The builder of a source, its data prepared; nothing is fetched, and what is prepared stays as it is.
 
     Args:
-        name: one of `DATASETS`; `name/config` as well.
+        name: one of `DATASETS`, or `name/config`; without a config its default, if it has any.
         data_dir: where prepared data lies; None: TFDS's default, ~/tensorflow_datasets.
         manual_dir: where the user put the source's archive; None: `data_dir`/downloads/manual.
-        config: one of the source's configurations; None: its default, if it has any.
 
     Raises:
         UserError: no such source or configuration; its archive is missing or not usable; data_dir can't be
             written.
     """
     name, _, named = name.partition("/")
-    config = config or named or None
+    config = named or None
     if name not in DATASETS:
         raise UserError(f"a dataset must be one of {', '.join(DATASETS)}; received {name!r}")
     source: type[tfds.core.DatasetBuilder] = DATASETS[name]

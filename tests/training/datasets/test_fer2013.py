@@ -135,7 +135,3 @@ def test_counts_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixt
         "1 left out: same picture in private_test; 1 left out: same picture in test; "
         "2 left out: unknown emotion; 2 left out: unknown usage; 1 left out: wrong number of pixels"
     )
-
-
-def test_the_codes_of_the_csv_are_those_of_the_task() -> None:
-    assert EMOTIONS == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

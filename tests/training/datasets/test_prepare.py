@@ -113,19 +113,16 @@ def test_a_manual_dir_is_by_default_where_tfds_has_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "message"),
+    ("name", "message"),
     [
-        ("utkface", None, "must be one of synthetic_faces, utk_face, fer2013; received 'utkface'"),
-        ("utk_face/tiny", None, "utk_face has no configurations; received 'tiny'"),
-        ("utk_face", "tiny", "utk_face has no configurations; received 'tiny'"),
-        ("synthetic_faces/huge", None, "configuration of synthetic_faces must be one of .*; received 'huge'"),
+        ("utkface", "must be one of synthetic_faces, utk_face, fer2013; received 'utkface'"),
+        ("utk_face/tiny", "utk_face has no configurations; received 'tiny'"),
+        ("synthetic_faces/huge", "configuration of synthetic_faces must be one of .*; received 'huge'"),
     ],
 )
-def test_an_unknown_source_or_configuration_is_named(
-    name: str, config: str | None, message: str, tmp_path: Path
-) -> None:
+def test_an_unknown_source_or_configuration_is_named(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        prepare(name, tmp_path, tmp_path, config)
+        prepare(name, tmp_path, tmp_path)
 
 
 def test_a_data_dir_that_can_not_be_written_is_named(tmp_path: Path) -> None:
