@@ -29,7 +29,7 @@ lint: $(READY) ## formatting, style and types
 	$(BIN)/mypy
 
 soak: $(READY) ## what takes long; run by hand
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -s
 
 lock: $(READY) ## pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

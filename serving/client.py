@@ -16,7 +16,7 @@ from typing import Any
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from serving.answers import describe, sentence
@@ -185,7 +185,7 @@ def _print_table(photos: Sequence[Path], results: Sequence[Answers | str]) -> No
     answered = [(photo, answers) for photo, answers in both if not isinstance(answers, str)]
     if answered:
         tasks = list(answered[0][1])
-        table = Table("file", *tasks)
+        table = Table(Column("file", overflow="fold"), *tasks)
         for photo, answers in answered:
             table.add_row(Text(str(photo)), *(Text(sentence(answers[task])) for task in tasks))
         Console().print(table)

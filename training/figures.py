@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from multitask.tasks import TASKS
 from training.metrics import main_metric
@@ -25,6 +26,7 @@ def draw_learning_curves(run: Run) -> Path | None:
             points = [(epoch["epoch"], epoch[prefix + name]) for epoch in history if prefix + name in epoch]
             axes.plot(*zip(*points, strict=True), marker=".", label=label) if points else None
         axes.set(title=name.replace("_", " "), xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     return _save(figure, run, "learning_curves.png")
