@@ -30,7 +30,7 @@ def main() -> None:
     began = time.perf_counter()
     show_notices()
     console = Console()
-    console.rule("drawing 8,000 faces; training one trunk with three heads, then three networks")
+    console.rule("drawing 4,000 faces; training one trunk with three heads, then three networks")
     found = compare(CONFIG)
     console.print(comparison_table(CONFIG, found))
 

@@ -66,6 +66,7 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: ClassVar[list[SyntheticFacesConfig]] = [
         SyntheticFacesConfig("default", description="Enough to train on."),
+        SyntheticFacesConfig("small", description="For a first look.", train=3000, validation=500, test=500),
         SyntheticFacesConfig("tiny", description="For tests.", train=192, validation=64, test=64),
     ]
 
