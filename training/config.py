@@ -124,7 +124,7 @@ PRESETS: dict[str, TrainConfig] = {
         run=Path("runs/quick"),
         datasets=("synthetic_faces/small",),
         image_size=32,
-        epochs=6,
+        epochs=4,
         learning_rate=3e-3,
     ),
     # UTKFace for age and gender, FER2013 for emotion: about an hour.
