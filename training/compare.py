@@ -57,7 +57,10 @@ def compare(config: TrainConfig) -> dict[str, Any]:
     times = time_per_image(
         {approach: [run.best_model() for run in each] for approach, each in runs.items()}, config.image_size
     )
-    found = {approach: {**_judge(each), **times[approach]} for approach, each in runs.items()}
+    found = {
+        approach: {**_judge(each), "milliseconds_per_image": times[approach]}
+        for approach, each in runs.items()
+    }
     write_json(config.run / "comparison.json", found)
     return found
 
@@ -74,8 +77,14 @@ def _judge(runs: list[Run]) -> dict[str, Any]:
 
 def time_per_image(
     networks: dict[str, list[keras.Model]], image_size: int, rounds: int = 15
-) -> dict[str, dict[str, Any]]:
-    """Median milliseconds an image for all networks of an approach together, the approaches taking turns."""
+) -> dict[str, dict[str, float]]:
+    """Median milliseconds an image by batch size, for all networks of an approach together, taking turns.
+
+    Args:
+        networks: of each approach, uint8 [N, image_size, image_size, 3] -> {task: logits}.
+        image_size: height and width of the pictures, in pixels.
+        rounds: how often each is timed.
+    """
     pictures = tf.TensorSpec((None, image_size, image_size, 3), tf.uint8)
     calls = {
         approach: [
@@ -98,7 +107,7 @@ def time_per_image(
                 seconds[approach].append(time.perf_counter() - began)
         for approach, measured in seconds.items():  # the first round traces
             medians[approach][str(batch_size)] = 1000 * statistics.median(measured[1:]) / batch_size
-    return {approach: {"milliseconds_per_image": each} for approach, each in medians.items()}
+    return medians
 
 
 def comparison_table(config: TrainConfig, found: dict[str, Any]) -> Table:
