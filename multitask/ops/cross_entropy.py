@@ -1,0 +1,149 @@
+"""Cross-entropies from logits: through sigmoid or softmax the gradient becomes the notes' A - Y.
+
+l is the loss of an example, w its weight, y its label, t the label smoothed, z the logits and a what they
+stand for. Neither labels nor weights are differentiated. bfloat16 and float16 are computed in float32.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from multitask.ops.labels import in_single, labels_of, weights_of
+
+
+def sigmoid_cross_entropy(
+    labels: Any, logits: Any, weights: Any = None, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Binary cross-entropy of a = sigmoid(z), for every logit by itself.
+
+    Forward:  l = w (-t log a - (1 - t) log(1 - a)) = w (max(z, 0) - z t + log(1 + exp(-|z|))),
+              t = (1 - label_smoothing) y + label_smoothing / 2
+    Backward: dz = dl w (a - t)
+    Shapes:   labels and logits alike, weights that broadcast -> that shape.
+    Raises:   UserError for other shapes.
+    Source:   notes 001, "Backpropagation in CNN"; 004, "Binary cross entropy".
+    """
+    z = in_single(logits)
+    y, w = labels_of(labels, z), weights_of(weights, z.shape, z.dtype)
+
+    @tf.custom_gradient
+    def op(y: tf.Tensor, z: tf.Tensor, w: tf.Tensor) -> Any:
+        t = (1 - label_smoothing) * y + label_smoothing / 2
+
+        def backward(dl: tf.Tensor) -> tuple[None, tf.Tensor, None]:
+            return None, dl * w * (tf.sigmoid(z) - t), None
+
+        return w * (tf.nn.relu(z) - z * t + tf.math.log1p(tf.exp(-tf.abs(z)))), backward
+
+    return tf.cast(op(y, z, w), tf.convert_to_tensor(logits).dtype)
+
+
+def multi_label_cross_entropy(
+    labels: Any, logits: Any, weights: Any = None, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Binary cross-entropies of a = sigmoid(z), summed over the labels that an example has or hasn't.
+
+    Forward:  l = w sum_k (-t_k log a_k - (1 - t_k) log(1 - a_k)), t as for `sigmoid_cross_entropy`
+    Backward: dz_k = dl w (a_k - t_k)
+    Shapes:   labels and logits [N, K], weights [N] -> [N].
+    Raises:   UserError for other shapes.
+    Source:   notes 004, "Multi-label classification".
+    """
+    z = in_single(logits)
+    y, w = labels_of(labels, z), weights_of(weights, z.shape[:-1], z.dtype)
+
+    @tf.custom_gradient
+    def op(y: tf.Tensor, z: tf.Tensor, w: tf.Tensor) -> Any:
+        t = (1 - label_smoothing) * y + label_smoothing / 2
+
+        def backward(dl: tf.Tensor) -> tuple[None, tf.Tensor, None]:
+            return None, (dl * w)[:, None] * (tf.sigmoid(z) - t), None
+
+        return w * tf.reduce_sum(tf.nn.relu(z) - z * t + tf.math.log1p(tf.exp(-tf.abs(z))), -1), backward
+
+    return tf.cast(op(y, z, w), tf.convert_to_tensor(logits).dtype)
+
+
+def softmax_cross_entropy(
+    labels: Any, logits: Any, weights: Any = None, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Categorical cross-entropy of a = softmax(z).
+
+    Forward:  l = -w sum_k t_k log a_k, log a = z - log sum_j exp(z_j), 0 where t_k is 0,
+              t = (1 - label_smoothing) y + label_smoothing / K
+    Backward: dz = dl w (a sum_k t_k - t): a - t where the labels sum to 1. (TensorFlow's kernel gives a - t
+              for any labels.)
+    Shapes:   labels and logits [N, K], weights [N] -> [N].
+    Raises:   UserError for other shapes.
+    Source:   notes 003, section IX, A: dZ = y_pred - y; 004, "Categorical cross entropy".
+    """
+    z = in_single(logits)
+    y, w = labels_of(labels, z), weights_of(weights, z.shape[:-1], z.dtype)
+
+    @tf.custom_gradient
+    def op(y: tf.Tensor, z: tf.Tensor, w: tf.Tensor) -> Any:
+        t = (1 - label_smoothing) * y + label_smoothing / z.shape[-1]
+        log_a = tf.nn.log_softmax(z)
+
+        def backward(dl: tf.Tensor) -> tuple[None, tf.Tensor, None]:
+            return None, (dl * w)[:, None] * (tf.exp(log_a) * tf.reduce_sum(t, -1, keepdims=True) - t), None
+
+        return -w * tf.reduce_sum(tf.math.multiply_no_nan(log_a, t), -1), backward
+
+    return tf.cast(op(y, z, w), tf.convert_to_tensor(logits).dtype)
+
+
+def sparse_softmax_cross_entropy(
+    labels: Any, logits: Any, weights: Any = None, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """`softmax_cross_entropy` for labels given as class indices; where the weight is 0 any index will do.
+
+    Forward:  l = -w sum_k t_k log a_k, t_k = (1 - label_smoothing) [k = y] + label_smoothing / K
+    Backward: dz = dl w (a - t)
+    Shapes:   labels [N] whole numbers, logits [N, K], weights [N] -> [N].
+    Raises:   tf.errors.InvalidArgumentError for a label outside 0..K-1 with a weight other than 0; under XLA,
+              which can't, its loss and gradient are nan. Both as in TensorFlow.
+    Source:   notes 003, section XI.
+    """
+    z = in_single(logits)
+    w = weights_of(weights, z.shape[:-1], z.dtype)
+    labels = tf.convert_to_tensor(labels)
+    labels = tf.where(w == 0, tf.zeros_like(labels), labels)
+    known = (labels >= 0) & (labels < z.shape[-1])
+    rule = f"labels must be class indices in 0..{z.shape[-1] - 1}, or have weight 0. Received:"
+    tf.debugging.Assert(tf.reduce_all(known), [rule, labels])
+    one_hot = tf.where(known[:, None], tf.one_hot(labels, z.shape[-1], dtype=z.dtype), float("nan"))
+    return softmax_cross_entropy(one_hot, logits, weights, label_smoothing)
+
+
+def distribution_cross_entropy(
+    labels: Any, logits: Any, weights: Any = None, sigma: float = 2.0, absolute_error: float = 0.2
+) -> tf.Tensor:
+    """Cross-entropy of p = softmax(z) to a Gaussian around a quantity, plus its expectation's absolute error.
+
+    Forward:  l = w (-sum_j t_j log p_j + absolute_error |E - y|), E = sum_j j p_j,
+              t_j = exp(-(j - y)^2 / (2 sigma^2)) / sum_i exp(-(i - y)^2 / (2 sigma^2)), j = 0..K-1
+    Backward: dz_j = dl w (p_j - t_j + absolute_error sign(E - y) p_j (j - E))
+    Shapes:   labels [N], at most K - 1 or taken as that, logits [N, K], weights [N] -> [N].
+    Raises:   UserError for other shapes.
+    Source:   Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8.
+    """
+    z = in_single(logits)
+    y, w = labels_of(labels, z[:, 0]), weights_of(weights, z.shape[:-1], z.dtype)
+
+    @tf.custom_gradient
+    def op(y: tf.Tensor, z: tf.Tensor, w: tf.Tensor) -> Any:
+        j = tf.range(z.shape[-1], dtype=z.dtype)
+        y = tf.minimum(y, z.shape[-1] - 1)[:, None]
+        t = tf.nn.softmax(-tf.square(j - y) / (2 * sigma**2))
+        log_p = tf.nn.log_softmax(z)
+        p = tf.exp(log_p)
+        error = tf.reduce_sum(p * j, -1, keepdims=True) - y  # E - y, [N, 1]
+
+        def backward(dl: tf.Tensor) -> tuple[None, tf.Tensor, None]:
+            from_error = absolute_error * tf.sign(error) * p * (j - y - error)
+            return None, (dl * w)[:, None] * (p - t + from_error), None
+
+        return w * (absolute_error * tf.abs(error[:, 0]) - tf.reduce_sum(t * log_p, -1)), backward
+
+    return tf.cast(op(y, z, w), tf.convert_to_tensor(logits).dtype)
