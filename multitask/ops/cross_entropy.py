@@ -72,7 +72,7 @@ def softmax_cross_entropy(
     Forward:  l = -w sum_k t_k log a_k, log a = z - log sum_j exp(z_j), 0 where t_k is 0,
               t = (1 - label_smoothing) y + label_smoothing / K
     Backward: dz = dl w (a sum_k t_k - t): a - t where the labels sum to 1. (TensorFlow's kernel gives a - t
-              for any labels.)
+              for any labels, and on a CPU nan for a class ruled out by a logit of minus infinity.)
     Shapes:   labels and logits [N, K], weights [N] -> [N].
     Raises:   UserError for other shapes.
     Source:   notes 003, section IX, A: dZ = y_pred - y; 004, "Categorical cross entropy".

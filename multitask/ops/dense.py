@@ -19,34 +19,27 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> tf.Tensor:
 
     @tf.custom_gradient
     def op(x: tf.Tensor, kernel: tf.Tensor, *bias: tf.Tensor) -> Any:
-        rows = _rows(x)  # [N, F]
-        z = tf.matmul(rows, kernel)
+        rows = _rows(x, tf.shape(kernel)[0])
+        z = tf.matmul(rows, kernel)  # [N, U]
         if bias:
             z = tf.nn.bias_add(z, bias[0])
+        if x.shape.rank != 2:
+            z = tf.reshape(z, tf.concat([tf.shape(x)[:-1], tf.shape(kernel)[1:]], 0))
 
         def backward(dz: tf.Tensor) -> list[tf.Tensor]:
-            dz = _rows(dz)  # [N, U]
-            dx = _unrows(tf.matmul(dz, kernel, transpose_b=True), x)
+            dz = _rows(dz, tf.shape(kernel)[1])
+            dx = tf.reshape(tf.matmul(dz, kernel, transpose_b=True), tf.shape(x))
             dkernel = tf.matmul(rows, dz, transpose_a=True)
             return [dx, dkernel, *(tf.reduce_sum(dz, 0) for _ in bias)]
 
-        return _unrows(z, x), backward
+        return z, backward
 
     tensors = (x, kernel) if bias is None else (x, kernel, bias)
     return op(*map(tf.convert_to_tensor, tensors))
 
 
-def _rows(x: tf.Tensor) -> tf.Tensor:
-    return x if x.shape.rank == 2 else tf.reshape(x, (-1, x.shape[-1]))
-
-
-def _unrows(rows: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    if x.shape.rank == 2:
-        return rows
-    sizes = tf.shape(x)
-    return tf.reshape(
-        rows, [*(n or sizes[i] for i, n in enumerate(x.shape[:-1])), rows.shape[-1]]
-    )  # [..., U]
+def _rows(x: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    return x if x.shape.rank == 2 else tf.reshape(x, [-1, columns])
 
 
 def flatten(x: Any) -> tf.Tensor:
