@@ -19,3 +19,7 @@ def _import_backend_quietly() -> None:
 
 
 _import_backend_quietly()
+
+from multitask.derive import derive  # noqa: E402  after what loads quietly
+
+__all__ = ["derive"]
