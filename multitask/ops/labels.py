@@ -8,7 +8,7 @@ from multitask.errors import UserError
 
 
 def in_single(x: Any) -> tf.Tensor:
-    """x, in float32 where it has half of that: sums over classes lose too much in bfloat16 and float16."""
+    """x, but float32 for bfloat16 and float16: in those 1 - a is 0 already for one who is nearly sure."""
     x = tf.convert_to_tensor(x)
     return tf.cast(x, tf.float32) if x.dtype in (tf.bfloat16, tf.float16) else x
 

@@ -121,12 +121,38 @@ def test_logits_of_a_thousand_lose_what_they_should(name, dtype):
     np.testing.assert_allclose(dz.astype(float), dexact, rtol=tolerance, atol=tolerance)
 
 
-def test_half_precision_is_summed_in_single():
-    """1,000 equal classes: in bfloat16 their exponentials would sum to 256, and the loss be log 256."""
-    logits, labels = tf.zeros((1, 1000), tf.bfloat16), tf.one_hot([3], 1000, dtype=tf.bfloat16)
-    for losses in (softmax_cross_entropy(labels, logits), sparse_softmax_cross_entropy([3], logits)):
-        assert losses.dtype == tf.bfloat16
-        np.testing.assert_allclose(tf.cast(losses, float), np.log(1000), rtol=0.004)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("op", "labels", "logits"),
+    [
+        (softmax_cross_entropy, [[1.0, 0.0]], [[8.0, 0.0]]),
+        (sparse_softmax_cross_entropy, [0], [[8.0, 0.0]]),
+        (sigmoid_cross_entropy, [[1.0]], [[8.0]]),
+        (multi_label_cross_entropy, [[1.0]], [[8.0]]),
+    ],
+)
+def test_one_who_is_nearly_sure_still_learns_in_half_precision(op, labels, logits, dtype):
+    """a = 1 - exp(-8), which bfloat16 and float16 round to 1, and a - 1 with it to 0."""
+    labels, logits = tf.constant(labels), tf.constant(logits, dtype)
+    losses, (_, dz) = value_and_gradients(op, [labels, logits])
+    assert losses.dtype == dz.dtype == logits.dtype
+    np.testing.assert_allclose(losses.astype(float), np.full(losses.shape, np.exp(-8)), rtol=0.01)
+    np.testing.assert_allclose(dz.astype(float)[0, 0], -np.exp(-8), rtol=0.01)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_labels_and_weights_are_constants_to_the_gradients_too(name):
+    op, labels, arguments, _ = CASES[name]
+    w = WEIGHTS[:, None] if name == "sigmoid" else WEIGHTS
+    z, *constants = tf.constant(Z), tf.constant(labels), tf.constant(w)
+    with tf.GradientTape(persistent=True) as second:
+        second.watch([z, *constants])
+        with tf.GradientTape(persistent=True) as first:
+            first.watch([z, *constants])
+            losses = op(constants[0], z, constants[1], **arguments)
+        dz = first.gradient(losses, z)
+    assert first.gradient(losses, constants) == [None, None]
+    assert second.gradient(dz, constants) == [None, None]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
