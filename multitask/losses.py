@@ -1,13 +1,18 @@
 """A loss for each kind of task, on logits, with weighted means over the whole batch of all replicas."""
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from multitask import ops as derived
+from multitask.errors import UserError
 from multitask.tasks import Task
+
+Gradients = Literal["derived", "autodiff"]
+"""By what gradients are computed: by `multitask.ops`, or by TensorFlow from Keras's operations."""
 
 
 class WeightedMeanLoss(keras.losses.Loss):
@@ -15,26 +20,41 @@ class WeightedMeanLoss(keras.losses.Loss):
 
     A plain Keras loss divides by the number of rows, or by the weights of its own replica: then examples
     without a label, or their uneven spread over replicas, would change how much a labelled one counts.
-    Subclasses give l_i in `call`: labels [N], logits [N, units] -> [N].
+    Subclasses give l_i in `call`: labels [N], logits [N, units] -> [N]. The label of an example with weight 0
+    may be anything, nan too.
+
+    Args:
+        name: of the loss.
+        gradients: "derived": by `multitask.ops` from the logits to L; "autodiff": by TensorFlow from Keras's
+            operations. L is the same.
+
+    Raises:
+        UserError: other gradients.
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, gradients: Gradients = "autodiff") -> None:
+        if gradients not in get_args(Gradients):
+            raise UserError(f'gradients must be "derived" or "autodiff". Received: {gradients!r}')
         super().__init__(name=name, reduction=None, dtype="float32")
+        self.gradients = gradients
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Labels [N], logits [N, units] and weights [N] (1 if not given) -> scalar."""
-        losses = self.call(ops.cast(ops.reshape(y_true, (-1,)), "float32"), ops.cast(y_pred, "float32"))
-        weights = ops.ones_like(losses) if sample_weight is None else sample_weight
+        labels = ops.cast(ops.reshape(y_true, (-1,)), "float32")
+        weights = ops.ones_like(labels) if sample_weight is None else sample_weight
         weights = ops.cast(ops.reshape(weights, (-1,)), "float32")
+        losses = self.call(ops.where(weights == 0, 0.0, labels), ops.cast(y_pred, "float32"))
         total = ops.sum(weights)
         replica = tf.distribute.get_replica_context()
         if replica is not None and replica.num_replicas_in_sync > 1:
             total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
+        if self.gradients == "derived":
+            return derived.weighted_mean(losses, weights, total)
         return tf.math.divide_no_nan(ops.sum(weights * losses), total)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to build the loss again."""
-        return {"name": self.name}
+        return {"name": self.name, "gradients": self.gradients}
 
 
 @keras.saving.register_keras_serializable(package="multitask")
@@ -49,15 +69,27 @@ class LabelDistribution(WeightedMeanLoss):
     Args:
         sigma: spread of the Gaussian, in the unit of the task.
         absolute_error: weight of the second term, per unit of the task.
+        name: as in `WeightedMeanLoss`.
+        gradients: as in `WeightedMeanLoss`.
     """
 
-    def __init__(self, sigma: float = 2.0, absolute_error: float = 0.2, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        sigma: float = 2.0,
+        absolute_error: float = 0.2,
+        name: str | None = None,
+        gradients: Gradients = "autodiff",
+    ) -> None:
+        super().__init__(name, gradients)
         self.sigma = sigma
         self.absolute_error = absolute_error
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Labels [N] and logits [N, units] -> [N]."""
+        if self.gradients == "derived":
+            return derived.distribution_cross_entropy(
+                y_true, y_pred, sigma=self.sigma, absolute_error=self.absolute_error
+            )
         values = ops.arange(y_pred.shape[-1], dtype="float32")
         y = ops.minimum(y_true, float(y_pred.shape[-1] - 1))
         target = ops.softmax(-ops.square(values - y[:, None]) / (2 * self.sigma**2))  # [N, units]
@@ -72,8 +104,10 @@ class LabelDistribution(WeightedMeanLoss):
 
 
 class _SmoothedLoss(WeightedMeanLoss):
-    def __init__(self, label_smoothing: float = 0.0, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, label_smoothing: float = 0.0, name: str | None = None, gradients: Gradients = "autodiff"
+    ) -> None:
+        super().__init__(name, gradients)
         self.label_smoothing = label_smoothing
 
     def get_config(self) -> dict[str, Any]:
@@ -90,8 +124,11 @@ class SoftmaxCrossEntropy(_SmoothedLoss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Class indices [N] and logits [N, units] -> [N]."""
+        labels = ops.cast(y_true, "int32")
+        if self.gradients == "derived":
+            return derived.sparse_softmax_cross_entropy(labels, y_pred, label_smoothing=self.label_smoothing)
         units = y_pred.shape[-1]
-        target = ops.one_hot(ops.cast(y_true, "int32"), units, dtype="float32")
+        target = ops.one_hot(labels, units, dtype="float32")
         target = target * (1 - self.label_smoothing) + self.label_smoothing / units
         return -ops.sum(target * ops.log_softmax(y_pred), axis=-1)
 
@@ -105,17 +142,21 @@ class SigmoidCrossEntropy(_SmoothedLoss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Labels 0 or 1 [N] and logits [N, 1] -> [N]."""
+        if self.gradients == "derived":
+            return derived.multi_label_cross_entropy(
+                y_true[:, None], y_pred, label_smoothing=self.label_smoothing
+            )
         z = y_pred[:, 0]
         target = y_true * (1 - self.label_smoothing) + self.label_smoothing / 2
         return ops.relu(z) - z * target + ops.log1p(ops.exp(-ops.abs(z)))
 
 
-def loss_of(task: Task, label_smoothing: float = 0.0) -> WeightedMeanLoss:
+def loss_of(task: Task, label_smoothing: float = 0.0, gradients: Gradients = "autodiff") -> WeightedMeanLoss:
     """The loss of a task's kind; a distribution task is smoothed by its Gaussian already."""
     if task.kind == "distribution":
-        return LabelDistribution(name=task.name)
+        return LabelDistribution(name=task.name, gradients=gradients)
     cross_entropy = SoftmaxCrossEntropy if task.kind == "categorical" else SigmoidCrossEntropy
-    return cross_entropy(label_smoothing, name=task.name)
+    return cross_entropy(label_smoothing, task.name, gradients)
 
 
 def guess_level(task: Task) -> float:

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import multitask.ops
+from multitask.errors import UserError
 from multitask.losses import LabelDistribution, SigmoidCrossEntropy, SoftmaxCrossEntropy, guess_level, loss_of
 from multitask.tasks import TASKS
 
@@ -14,6 +16,23 @@ LABELS = {
 }
 LOGITS = {name: RNG.normal(size=(6, task.units)).astype(np.float32) for name, task in TASKS.items()}
 EACH = list(TASKS)
+BOTH = ["derived", "autodiff"]
+MODES = {
+    "eager": lambda f: f,
+    "graph": tf.function,
+    "xla": lambda f: tf.function(f, jit_compile=True),
+}
+
+
+def value_and_gradient(loss, labels, logits, weights=None, mode="eager"):
+    @MODES[mode]
+    def run(labels, logits, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(labels, logits, weights)
+        return value, tape.gradient(value, logits)
+
+    return run(tf.constant(labels), tf.constant(logits), None if weights is None else tf.constant(weights))
 
 
 def softmax(z):
@@ -21,24 +40,27 @@ def softmax(z):
     return e / e.sum(-1, keepdims=True)
 
 
+@pytest.mark.parametrize("gradients", BOTH)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropies_are_keras_own(smoothing):
+def test_cross_entropies_are_keras_own(smoothing, gradients):
     one_hot = np.eye(7)[LABELS["emotion"]]
     expected = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
-    found = SoftmaxCrossEntropy(smoothing)(LABELS["emotion"], LOGITS["emotion"])
+    found = SoftmaxCrossEntropy(smoothing, gradients=gradients)(LABELS["emotion"], LOGITS["emotion"])
     np.testing.assert_allclose(found, expected(one_hot, LOGITS["emotion"]), rtol=1e-5)
     expected = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
-    found = SigmoidCrossEntropy(smoothing)(LABELS["gender"], LOGITS["gender"])
+    found = SigmoidCrossEntropy(smoothing, gradients=gradients)(LABELS["gender"], LOGITS["gender"])
     np.testing.assert_allclose(found, expected(LABELS["gender"][:, None], LOGITS["gender"]), rtol=1e-5)
 
 
-def test_age_is_cross_entropy_to_a_gaussian_and_absolute_error():
+@pytest.mark.parametrize("gradients", BOTH)
+def test_age_is_cross_entropy_to_a_gaussian_and_absolute_error(gradients):
     y, j = np.minimum(LABELS["age"], 100)[:, None], np.arange(101)
     target = np.exp(-((j - y) ** 2) / (2 * 3.0**2))
     target /= target.sum(-1, keepdims=True)
     p = softmax(LOGITS["age"].astype(float))
     expected = -(target * np.log(p)).sum(-1) + 0.5 * abs((p * j).sum(-1) - y[:, 0])
-    found = LabelDistribution(sigma=3.0, absolute_error=0.5)(LABELS["age"], LOGITS["age"])
+    loss = LabelDistribution(sigma=3.0, absolute_error=0.5, gradients=gradients)
+    found = loss(LABELS["age"], LOGITS["age"])
     np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
 
 
@@ -51,32 +73,59 @@ def test_a_loss_is_the_weighted_mean_of_what_is_labelled(name):
     )
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", EACH)
-def test_without_labels_loss_and_gradient_are_exactly_zero(name, xla):
-    loss = loss_of(TASKS[name], 0.1)
+def test_derived_and_autodiff_are_equal(name, mode):
+    """Also where a label that doesn't count is none at all."""
+    missing = np.where(np.arange(6) == 1, np.nan if name == "age" else -1, LABELS[name]).astype(np.float32)
+    weights = np.array([1, 0, 0.5, 2, 0, 3], np.float32)
+    for counted in (weights, None):
+        labels = LABELS[name] if counted is None else missing
+        derived, autodiff = (
+            value_and_gradient(loss_of(TASKS[name], 0.1, gradients), labels, LOGITS[name], counted, mode)
+            for gradients in BOTH
+        )
+        assert np.isfinite(autodiff[1]).all()
+        np.testing.assert_allclose(derived[0], autodiff[0], rtol=1e-6)
+        np.testing.assert_allclose(derived[1], autodiff[1], rtol=1e-5, atol=1e-7)
 
-    @tf.function(jit_compile=xla)
-    def gradient(logits):
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            value = loss(np.zeros(6), logits, np.zeros(6, np.float32))
-        return value, tape.gradient(value, logits)
 
-    value, dz = gradient(tf.constant(LOGITS[name]))
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        ("age", "distribution_cross_entropy"),
+        ("emotion", "sparse_softmax_cross_entropy"),
+        ("gender", "multi_label_cross_entropy"),
+        *((name, "weighted_mean") for name in EACH),
+    ],
+)
+def test_derived_goes_through_the_ops_and_autodiff_does_not(name, op, monkeypatch):
+    derived, autodiff = (loss_of(TASKS[name], 0.1, gradients) for gradients in BOTH)
+    before = autodiff(LABELS[name], LOGITS[name])
+    original = getattr(multitask.ops, op)
+    monkeypatch.setattr(multitask.ops, op, lambda *args, **kwargs: 2 * original(*args, **kwargs))
+    assert autodiff(LABELS[name], LOGITS[name]) == before
+    np.testing.assert_allclose(derived(LABELS[name], LOGITS[name]), 2 * before, rtol=1e-5)
+
+
+@pytest.mark.parametrize("gradients", BOTH)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", EACH)
+def test_without_labels_loss_and_gradient_are_exactly_zero(name, mode, gradients):
+    loss, nothing = loss_of(TASKS[name], 0.1, gradients), np.zeros(6, np.float32)
+    value, dz = value_and_gradient(loss, nothing, LOGITS[name], nothing, mode)
     assert value == 0
     np.testing.assert_array_equal(dz, np.zeros_like(LOGITS[name]))
 
 
+@pytest.mark.parametrize("gradients", BOTH)
 @pytest.mark.parametrize("name", EACH)
-def test_extreme_logits_stay_finite(name):
+def test_extreme_logits_stay_finite(name, gradients):
     for scale in (-1e4, 1e4):
-        logits = tf.constant(scale * np.sign(LOGITS[name]))
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            value = loss_of(TASKS[name])(LABELS[name], logits)
+        loss = loss_of(TASKS[name], gradients=gradients)
+        value, dz = value_and_gradient(loss, LABELS[name], scale * np.sign(LOGITS[name]))
         assert np.isfinite(value)
-        assert np.isfinite(tape.gradient(value, logits)).all()
+        assert np.isfinite(dz).all()
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -86,27 +135,43 @@ def test_two_replicas_with_uneven_labels_learn_what_one_learns(name, two_replica
     features = RNG.normal(size=(8, 5)).astype(np.float32)
     labels = np.resize(LABELS[name], 8)
 
-    def trained(strategy):
+    def trained(strategy, gradients):
         with strategy.scope():
             keras.utils.set_random_seed(1)
             model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(TASKS[name].units)])
-            model.compile(keras.optimizers.SGD(0.1), loss_of(TASKS[name]))
+            model.compile(keras.optimizers.SGD(0.1), loss_of(TASKS[name], gradients=gradients))
         data = tf.data.Dataset.from_tensor_slices((features, labels, weights)).batch(8)
         history = model.fit(data, epochs=3, verbose=0, shuffle=False).history["loss"]
         return history, model.get_weights()
 
-    one, two = trained(tf.distribute.get_strategy()), trained(two_replicas)
-    np.testing.assert_allclose(one[0], two[0], rtol=1e-5)
-    for a, b in zip(one[1], two[1], strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    one = trained(tf.distribute.get_strategy(), "autodiff")
+    for gradients in BOTH:
+        two = trained(two_replicas, gradients)
+        np.testing.assert_allclose(one[0], two[0], rtol=1e-5)
+        for a, b in zip(one[1], two[1], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("gradients", BOTH)
+@pytest.mark.parametrize("name", EACH)
+def test_a_loss_is_built_again_from_its_config(name, gradients):
+    loss = loss_of(TASKS[name], 0.1, gradients)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.get_config() == loss.get_config()
+    assert again.gradients == gradients
+    assert again(LABELS[name], LOGITS[name]) == loss(LABELS[name], LOGITS[name])
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_loss_is_built_again_from_its_config(name):
-    loss = loss_of(TASKS[name], 0.1)
-    again = keras.losses.deserialize(keras.losses.serialize(loss))
-    assert again.get_config() == loss.get_config()
-    assert again(LABELS[name], LOGITS[name]) == loss(LABELS[name], LOGITS[name])
+def test_a_config_that_does_not_name_the_gradients_means_autodiff(name):
+    loss = loss_of(TASKS[name])
+    config = {key: value for key, value in loss.get_config().items() if key != "gradients"}
+    assert type(loss).from_config(config).gradients == "autodiff"
+
+
+def test_other_gradients_are_refused():
+    with pytest.raises(UserError, match=r'"derived" or "autodiff".*numeric'):
+        loss_of(TASKS["age"], gradients="numeric")
 
 
 def test_the_guess_level_is_what_equal_logits_lose_on_all_labels():
