@@ -19,7 +19,7 @@ def sigmoid_cross_entropy(
     Forward:  l = w (-t log a - (1 - t) log(1 - a)) = w (max(z, 0) - z t + log(1 + exp(-|z|))),
               t = (1 - label_smoothing) y + label_smoothing / 2
     Backward: dz = dl w (a - t)
-    Shapes:   labels and logits alike, weights that broadcast -> that shape.
+    Shapes:   labels and logits alike, weights with as many axes, each as long or 1 -> the logits' shape.
     Raises:   UserError for other shapes.
     Source:   notes 001, "Backpropagation in CNN"; 004, "Binary cross entropy".
     """
@@ -107,7 +107,7 @@ def sparse_softmax_cross_entropy(
     """
     z = in_single(logits)
     w = weights_of(weights, z.shape[:-1], z.dtype)
-    labels = tf.convert_to_tensor(labels)
+    labels = tf.cast(labels, tf.int64)
     labels = tf.where(w == 0, tf.zeros_like(labels), labels)
     known = (labels >= 0) & (labels < z.shape[-1])
     rule = f"labels must be class indices in 0..{z.shape[-1] - 1}, or have weight 0. Received:"

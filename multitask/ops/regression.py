@@ -16,7 +16,7 @@ def squared_error(labels: Any, predictions: Any, weights: Any = None) -> tf.Tens
 
     Forward:  l = w (y - a)^2 / 2
     Backward: da = dl w (a - y)
-    Shapes:   labels and predictions alike, weights that broadcast -> that shape.
+    Shapes:   labels and predictions alike, weights with as many axes, each as long or 1 -> that shape.
     Raises:   UserError for other shapes.
     Source:   notes 004, "Gradient descent algorithm".
     """
@@ -38,7 +38,7 @@ def absolute_error(labels: Any, predictions: Any, weights: Any = None) -> tf.Ten
 
     Forward:  l = w |y - a|
     Backward: da = dl w sign(a - y), 0 where a = y
-    Shapes:   labels and predictions alike, weights that broadcast -> that shape.
+    Shapes:   labels and predictions alike, weights with as many axes, each as long or 1 -> that shape.
     Raises:   UserError for other shapes.
     """
     a = in_single(predictions)

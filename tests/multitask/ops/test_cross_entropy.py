@@ -185,6 +185,12 @@ def test_a_label_that_does_not_count_may_be_missing(mode):
     np.testing.assert_allclose(dz, weights[:, None] * d, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_classes_are_read_in_any_dtype(dtype):
+    found = sparse_softmax_cross_entropy(CLASS.astype(dtype), Z)
+    np.testing.assert_allclose(found, softmax_cross_entropy(np.eye(K)[CLASS], Z), rtol=1e-12)
+
+
 @pytest.mark.parametrize("label", [-1, 4])
 def test_a_class_that_is_none_is_an_error_and_nan_where_xla_cannot_raise(label):
     labels, logits = np.array([0, label]), Z[:2]

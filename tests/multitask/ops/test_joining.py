@@ -39,6 +39,15 @@ def test_add_repeats_forward_and_sums_backward(shapes, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_tensor_joined_with_itself_learns_from_both_places(mode):
+    x = RNG.normal(size=(2, 3))
+    _, (dx,) = value_and_gradients(lambda x: add(x, x, x), [x], x, mode)
+    np.testing.assert_allclose(dx, 3 * x)
+    _, (dx,) = value_and_gradients(lambda x: concatenate([x, x]), [x], np.c_[x, 2 * x], mode)
+    np.testing.assert_allclose(dx, 3 * x)
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("axis", [0, 1, -1])
 @pytest.mark.parametrize("sizes", [[2], [2, 3], [1, 0, 4]])
 def test_concatenate_takes_apart_backward_what_it_joined(sizes, axis, mode):
