@@ -19,6 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 from multitask.errors import UserError
+from multitask.ops.compiler import compiled_by_xla
 from multitask.ops.shapes import Padding, Pads, Size, Sizes, pad, pads_of, sizes_of
 from multitask.ops.windows import Pair, Taps, gather_phases, tap
 
@@ -120,9 +121,27 @@ def transposed(
 
 
 def _kernel_gradient(
-    x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int = 1
+    x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int
 ) -> tf.Tensor:
-    # dK = conv(X, dZ), one product a tap; x is padded already.
+    # dK = conv(X, dZ) with x padded already. Literally, examples take the place of channels: they are what is
+    # summed over. XLA is fast at that, and TensorFlow's own kernels at one product a tap.
+    if compiled_by_xla():
+        return _by_convolution(x, dz, window, strides, dilation, groups)
+    return _by_taps(x, dz, window, strides, dilation, groups)
+
+
+def _by_convolution(
+    x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int
+) -> tf.Tensor:
+    n, h, w, c = *tf.unstack(tf.shape(x))[:3], x.shape[-1] // groups
+    x = tf.reshape(tf.transpose(tf.reshape(x, [n, h, w, groups, c]), [4, 1, 2, 3, 0]), [c, h, w, groups * n])
+    dkernel = tf.nn.conv2d(x, tf.transpose(dz, [1, 2, 0, 3]), dilation, "VALID", dilations=strides)
+    return tf.transpose(dkernel[:, : window[0], : window[1]], [1, 2, 0, 3])
+
+
+def _by_taps(
+    x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int
+) -> tf.Tensor:
     c, o = x.shape[-1] // groups, dz.shape[-1] // groups
     dz_rows = tf.reshape(dz, [-1, groups, o])
 
