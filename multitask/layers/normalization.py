@@ -22,7 +22,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 the batch's mean and variance.
 
         Raises:
-            ValueError: a mask of another number of dimensions.
+            ValueError: a mask of another number of dimensions, or where channels don't come last.
         """
         dtype = keras.backend.result_type(inputs.dtype.name, "float32")
         x = tf.cast(inputs, dtype)
@@ -31,6 +31,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 raise ValueError(
                     "The mask provided should be one dimension less than the inputs. "
                     f"Received: mask.shape={mask.shape}, inputs.shape={x.shape}"
+                )
+            if self.axis not in (-1, len(x.shape) - 1):
+                raise ValueError(
+                    f"A mask needs channels to come last. Received: axis={self.axis}. "
+                    "Pass axis=-1, or no mask"
                 )
             mask = tf.broadcast_to(tf.cast(mask, tf.bool), tf.shape(x)[:-1])
         gamma = tf.cast(self.gamma, dtype) if self.scale else None

@@ -64,7 +64,7 @@ class GlobalMaxPooling2D(keras.layers.GlobalMaxPooling2D):
 
 def _pool(layer: Any, op: Any, inputs: Any) -> Any:
     def pool(x: Any) -> Any:
-        return op(x, layer.pool_size, layer.strides, layer.padding)
+        return op(x, layer.pool_size, layer.strides, layer.padding.lower())
 
     return in_channels_last(pool, inputs, layer.data_format)
 

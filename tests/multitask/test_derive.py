@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 from twins import draw
 
-import multitask
+import multitask.layers
 from models import functional, naive
 from models.trunks import TRUNKS
 from multitask.derive import derive, without_twin
@@ -54,6 +54,7 @@ def test_a_branching_network():
     assert_same_network(derived, model, inputs)
     assert_same_network(derived, model, inputs, training=True)  # the same dropout, the same averages after it
     assert derived.get_layer("features").get_layer("inner").layers[-1] is derived.get_layer("shared")
+    assert type(derived.get_layer("score").activation) is multitask.layers.LeakyReLU
     assert without_twin(model) == {"activation gelu": ["wide"], "ops.Multiply": ["multiply"]}
     assert without_twin(derived) == without_twin(model)
 
@@ -97,6 +98,7 @@ def test_what_is_frozen_adapted_or_in_another_dtype_stays_so():
     model = keras.Sequential([keras.Input((5,)), normalization, inner, adapted])
     inner.trainable = False
     inner.layers[2].trainable = True
+    inner.layers[2].bias.trainable = False
     adapted.enable_lora(2, lora_alpha=6)
     adapted.lora_kernel_b.assign(draw((2, 3)))
     derived = derive(model)

@@ -23,11 +23,18 @@ def test_what_a_mask_hides_does_not_count(name, arguments, shape, mask_shape):
     assert_close(step(derived, draw(shape), **call), step(built_in, draw(shape), **call))
 
 
-@pytest.mark.parametrize("name", ["Softmax", "BatchNormalization"])
-def test_a_mask_of_another_shape_is_refused(name):
-    layer = getattr(layers, name)()
-    with pytest.raises(ValueError, match=r"dimension.*[Rr]eceived"):
-        layer(draw((2, 3)), mask=tf.ones((1, 2, 3), tf.bool))
+@pytest.mark.parametrize(
+    ("layer", "mask_shape", "message"),
+    [
+        (layers.Softmax(), (1, 2, 3), "broadcastable.*dimensions; received"),
+        (layers.Softmax(), (2, 2), "broadcastable.*dimensions; received"),
+        (layers.BatchNormalization(), (2, 3), "one dimension less than the inputs. Received"),
+        (layers.BatchNormalization(axis=0), (2,), "channels to come last. Received: axis=0"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(layer, mask_shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer(draw((2, 3)), training=True, mask=tf.ones(mask_shape, tf.bool))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,12 @@ def test_pooling_that_keras_lacks():
     for layer in (least, norm):
         assert layer.compute_output_shape(x.shape) == layer(x).shape
         assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+def test_pooling_reads_padding_in_capitals_as_keras_does():
+    arguments = {"pool_size": 2, "padding": "SAME"}
+    twin = keras.layers.MaxPooling2D(**arguments)
+    np.testing.assert_array_equal(layers.MaxPooling2D(**arguments)(draw(PICTURE)), twin(draw(PICTURE)))
 
 
 def test_sizes_that_only_the_graph_knows():
