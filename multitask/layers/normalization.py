@@ -10,7 +10,10 @@ from multitask import ops
 
 @keras.saving.register_keras_serializable(package="multitask")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """keras.layers.BatchNormalization, derived: renormalized, masked and over replicas as well."""
+    """keras.layers.BatchNormalization, derived: renormalized, masked and over replicas as well.
+
+    A mask where channels don't come last, so that each channel has its own, is computed as Keras does.
+    """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """x with C along `axis` -> the same shape, computed in float32 at least.
@@ -22,7 +25,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 the batch's mean and variance.
 
         Raises:
-            ValueError: a mask of another number of dimensions, or where channels don't come last.
+            ValueError: a mask of another number of dimensions.
         """
         dtype = keras.backend.result_type(inputs.dtype.name, "float32")
         x = tf.cast(inputs, dtype)
@@ -33,10 +36,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
                     f"Received: mask.shape={mask.shape}, inputs.shape={x.shape}"
                 )
             if self.axis not in (-1, len(x.shape) - 1):
-                raise ValueError(
-                    f"A mask needs channels to come last. Received: axis={self.axis}. "
-                    "Pass axis=-1, or no mask"
-                )
+                return super().call(inputs, training=training, mask=mask)
             mask = tf.broadcast_to(tf.cast(mask, tf.bool), tf.shape(x)[:-1])
         gamma = tf.cast(self.gamma, dtype) if self.scale else None
         beta = tf.cast(self.beta, dtype) if self.center else None
