@@ -1,7 +1,7 @@
 """derive(model): a network of Keras layers -> the same on layers whose gradients are derived by hand."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -157,9 +157,8 @@ def _carry_state(pairs: list[tuple[Any, Any]]) -> None:
 
 
 def _in_short(kinds: dict[str, list[str]]) -> str:
-    def names(of: Iterable[str]) -> str:
-        shown = list(of)
-        more = len(shown) - NAMES_SHOWN
-        return ", ".join(shown[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    def shortened(names: list[str]) -> str:
+        more = len(names) - NAMES_SHOWN
+        return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
-    return "; ".join(f"{kind} ({names(of)})" for kind, of in kinds.items())
+    return "; ".join(f"{kind} ({shortened(names)})" for kind, names in kinds.items())
