@@ -111,8 +111,7 @@ def draw_pointwise(draw: Draw) -> Sample:
 def layer_arguments(sample: Sample, kernel: str) -> dict[str, Any] | None:
     """Arguments of a Keras layer; None for what it does not offer."""
     settings = {"padding": "valid", "dilation": (1, 1), **sample.settings}
-    strided, dilated = max(settings["strides"]) > 1, max(settings["dilation"]) > 1
-    if settings.get("flip") or not isinstance(settings["padding"], str) or (strided and dilated):
+    if settings.get("flip") or not isinstance(settings["padding"], str):
         return None
     return {
         "kernel_size": sample.inputs[kernel].shape[:2],
@@ -129,9 +128,9 @@ def weights(sample: Sample) -> dict[str, str]:
 
 
 def conv2d_twin(sample: Sample) -> LayerTwin | None:
-    """keras.layers.Conv2D."""
+    """keras.layers.Conv2D, which is either strided or dilated."""
     arguments = layer_arguments(sample, "kernel")
-    if arguments is None:
+    if arguments is None or (max(arguments["strides"]) > 1 and max(arguments["dilation_rate"]) > 1):
         return None
     depth, filters = sample.inputs["kernel"].shape[2:]
     groups = sample.inputs["x"].shape[-1] // depth
