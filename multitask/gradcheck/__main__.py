@@ -23,7 +23,7 @@ from multitask.gradcheck.report import Row, failures, rows_of, table_of
 
 @dataclass(frozen=True)
 class Command:
-    """Proves the gradient of every operation, argument by argument; some three minutes on two cores.
+    """Proves the gradient of every operation, argument by argument; two to three minutes on two cores.
 
     Each is compared with central differences in float64, with TensorFlow's gradient of an independent forward
     and with its Keras twin, over random shapes and settings, eagerly, in graphs of unknown batch size and

@@ -61,27 +61,29 @@ class Judge:
 
     def findings(self, mode: Mode, dtype: DType, sizes_known: bool, first: bool) -> Iterator[Finding]:
         """What the proofs find in a mode and a dtype; for the first sample also with nan and infinities."""
-        for proof, errors in self._proofs(mode, dtype, sizes_known, first):
+        for proof, by, errors in self._proofs(mode, dtype, sizes_known, first):
             tolerance = 0.0 if proof == "non-finite" else TOLERANCES[dtype]
-            finding = partial(Finding, self.case.name, proof, mode, tolerance, f"{dtype}, {self.sample}")
+            detail = f"{dtype} by {by}, {self.sample}"
+            finding = partial(Finding, self.case.name, proof, mode, tolerance, detail)
             yield from found(finding, list(self.sample.inputs), errors)
 
     def _proofs(
         self, mode: Mode, dtype: DType, sizes_known: bool, first: bool
-    ) -> Iterator[tuple[Proof, Errors]]:
+    ) -> Iterator[tuple[Proof, Proof, Errors]]:
         sample, exact = self.sample, dtype == "float64"
         how = (sample, self.cotangents, mode, dtype, 1 if sizes_known else sample.unknown)
         for proof in self.ours:
             ours, theirs = late(self.ours[proof], *how), late(self.theirs[proof], *how)
             named: Proof = proof if dtype == "float64" else dtype
-            yield named, partial(self._alike, proof, ours, theirs)
+            yield named, proof, partial(self._alike, proof, ours, theirs)
             if exact and proof == "autodiff":
-                yield "differences", partial(differences, ours, sample, self.cotangents, self.rng)
+                errors = partial(differences, ours, sample, self.cotangents, self.rng)
+                yield "differences", "differences", errors
         if exact and mode != "xla":
-            yield "second", partial(self._second_alike, mode)
+            yield "second", "autodiff", partial(self._second_alike, mode)
         if first and dtype == "float32":
             may = self.case.finite_for_nan
-            yield "non-finite", partial(non_finite, ours, theirs, sample, self.rng, may)
+            yield "non-finite", proof, partial(non_finite, ours, theirs, sample, self.rng, may)
 
     def _alike(self, proof: Proof, ours: Vjp, theirs: Vjp) -> dict[str, float]:
         arrays = self.sample.arrays
