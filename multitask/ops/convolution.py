@@ -21,8 +21,10 @@ import tensorflow as tf
 from multitask.errors import UserError
 from multitask.ops.compiler import compiled_by_xla
 from multitask.ops.shapes import Padding, Pads, Size, Sizes, pad, pads_of, sizes_of
-from multitask.ops.windows import Pair, Taps, gather_phases, tap
+from multitask.ops.windows import Pair, Taps, gather_phases, taps
 
+CHUNK = 2**20
+"""Bytes: about what a core's own cache holds."""
 Correlation = Callable[[tf.Tensor, tf.Tensor, Pads, Pair, Pair], tf.Tensor]
 
 
@@ -61,7 +63,7 @@ def conv2d(
         def backward(dz: tf.Tensor) -> list[tf.Tensor]:
             rotated = rot180(_exchanged(correlated, groups))
             dx = transposed(correlate, dz, rotated, sizes_of(x), pads, strides, dilation)
-            dkernel = _kernel_gradient(pad(x, pads), dz, kernel.shape[:2], strides, dilation, groups)
+            dkernel = _kernel_gradient(x, dz, kernel.shape[:2], pads, strides, dilation, groups)
             return [dx, rot180(dkernel) if flip else dkernel, *(tf.reduce_sum(dz, [0, 1, 2]) for _ in bias)]
 
         return z, backward
@@ -107,34 +109,39 @@ def transposed(
         if not rows or not columns:
             return None
         part = rotated
-        for axis, taps in enumerate((rows, columns)):
-            part = tf.gather(part, [f[axis] - 1 - m for m, _ in reversed(taps)], axis=axis)
+        for axis, met in enumerate((rows, columns)):
+            part = tf.gather(part, [f[axis] - 1 - m for m, _ in reversed(met)], axis=axis)
         around, steps = zip(*map(reach, (rows, columns), size, sizes_of(dz)), strict=True)
         return correlate(dz, part, around, (1, 1), steps)
 
-    def reach(taps: Taps, pixels: Size, outputs: Size) -> tuple[tuple[Size, Size], int]:
+    def reach(met: Taps, pixels: Size, outputs: Size) -> tuple[tuple[Size, Size], int]:
         # What dZ lacks on both sides, and how far apart in dZ two taps lie.
-        (_, first), (_, last) = taps[0], taps[-1]
-        return (last, pixels - first - outputs), taps[1][1] - first if len(taps) > 1 else 1
+        (_, first), (_, last) = met[0], met[-1]
+        return (last, pixels - first - outputs), met[1][1] - first if len(met) > 1 else 1
 
     return gather_phases(phase, sizes, tuple(f), pads, strides, dilation)
 
 
 def _kernel_gradient(
-    x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int
+    x: tf.Tensor, dz: tf.Tensor, window: Pair, pads: Pads, strides: Pair, dilation: Pair, groups: int
 ) -> tf.Tensor:
-    # dK = conv(X, dZ) with x padded already. Literally, examples take the place of channels: they are what is
-    # summed over. XLA is fast at that, and TensorFlow's own kernels at one product a tap.
+    # dK = conv(X, dZ). Literally, examples take the place of channels: they are what is summed over. XLA is
+    # fast at that, and TensorFlow's own kernels at one product a tap, a few examples at a time.
     if compiled_by_xla():
-        return _by_convolution(x, dz, window, strides, dilation, groups)
-    return _by_taps(x, dz, window, strides, dilation, groups)
+        return _by_convolution(pad(x, pads), dz, window, strides, dilation, groups)
+
+    def product(x: tf.Tensor, dz: tf.Tensor) -> tf.Tensor:
+        return _by_taps(pad(x, pads), dz, window, strides, dilation, groups)
+
+    return sum_over_chunks(product, x, dz)
 
 
 def _by_convolution(
     x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int
 ) -> tf.Tensor:
-    n, h, w, c = *tf.unstack(tf.shape(x))[:3], x.shape[-1] // groups
-    x = tf.reshape(tf.transpose(tf.reshape(x, [n, h, w, groups, c]), [4, 1, 2, 3, 0]), [c, h, w, groups * n])
+    (h, w), c = sizes_of(x), x.shape[-1] // groups
+    x = tf.transpose(tf.reshape(x, [-1, h, w, groups, c]), [4, 1, 2, 3, 0])
+    x = tf.reshape(x, [c, h, w, groups * tf.shape(dz)[0]])
     dkernel = tf.nn.conv2d(x, tf.transpose(dz, [1, 2, 0, 3]), dilation, "VALID", dilations=strides)
     return tf.transpose(dkernel[:, : window[0], : window[1]], [1, 2, 0, 3])
 
@@ -145,13 +152,37 @@ def _by_taps(
     c, o = x.shape[-1] // groups, dz.shape[-1] // groups
     dz_rows = tf.reshape(dz, [-1, groups, o])
 
-    def product(m: int, n: int) -> tf.Tensor:
-        seen = tf.reshape(tap(x, m, n, sizes_of(dz), strides, dilation), [-1, groups, c])
+    def product(seen: tf.Tensor) -> tf.Tensor:
         if groups == 1:
-            return tf.matmul(seen[:, 0], dz_rows[:, 0], transpose_a=True)
-        return tf.reshape(tf.einsum("lgc,lgo->cgo", seen, dz_rows), [c, groups * o])
+            return tf.matmul(tf.reshape(seen, [-1, c]), dz_rows[:, 0], transpose_a=True)
+        return tf.reshape(
+            tf.einsum("lgc,lgo->cgo", tf.reshape(seen, [-1, groups, c]), dz_rows), [c, groups * o]
+        )
 
-    return tf.stack([tf.stack([product(m, n) for n in range(window[1])]) for m in range(window[0])])
+    seen = taps(x, window, sizes_of(dz), strides, dilation)
+    return tf.stack([tf.stack([product(p) for p in row]) for row in seen])
+
+
+def sum_over_chunks(
+    product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, dz: tf.Tensor
+) -> tf.Tensor:
+    """product(x, dz), a sum over the examples, taken over as many of them at a time as a core's cache holds."""
+    sizes = [t.shape[1:].num_elements() for t in (x, dz)]
+    if None in sizes:
+        return product(x, dz)
+    length = max(1, CHUNK // (sum(sizes) * x.dtype.size))
+    if x.shape[0] is not None and x.shape[0] <= length:
+        return product(x, dz)
+
+    def add_chunk(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        chunk = slice(first, first + length)
+        return first + length, total + product(x[chunk], dz[chunk])
+
+    def is_left(first: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        return first < tf.shape(x)[0]
+
+    nothing = tf.zeros_like(product(x[:0], dz[:0]))
+    return tf.while_loop(is_left, add_chunk, (tf.constant(0), nothing), parallel_iterations=1)[1]
 
 
 def _exchanged(kernel: tf.Tensor, groups: int) -> tf.Tensor:

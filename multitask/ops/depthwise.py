@@ -10,7 +10,7 @@ import tensorflow as tf
 from multitask.errors import UserError
 from multitask.ops.convolution import conv2d, padded, rot180, transposed
 from multitask.ops.shapes import Padding, Pads, pad, sizes_of
-from multitask.ops.windows import Pair, tap
+from multitask.ops.windows import Pair, split_phases, taps
 
 
 def depthwise_conv2d(
@@ -90,8 +90,13 @@ def separable_conv2d(
 
 
 def _correlate(x: tf.Tensor, kernel: tf.Tensor, pads: Pads, strides: Pair, dilation: Pair) -> tf.Tensor:
-    # Padded beforehand: with a dilation TensorFlow's depthwise convolution takes no pads of its own.
-    return tf.nn.depthwise_conv2d(pad(x, pads), kernel, [1, *strides, 1], "VALID", dilations=dilation)
+    # Padded beforehand: with a dilation TensorFlow's depthwise convolution takes no pads of its own; nor a
+    # stride, so that every output is computed then and the others are left out.
+    x = pad(x, pads)
+    if dilation == (1, 1):
+        return tf.nn.depthwise_conv2d(x, kernel, [1, *strides, 1], "VALID")
+    every = tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "VALID", dilations=dilation)
+    return split_phases(every, strides)[0][0]
 
 
 def _kernel_gradient(
@@ -100,9 +105,5 @@ def _kernel_gradient(
     # One product a tap, x padded already.
     kh, kw, channels, multiplier = kernel.shape
     apart = tf.reshape(dz, [-1, *sizes_of(dz), channels, multiplier])
-
-    def product(m: int, n: int) -> tf.Tensor:
-        seen = tap(x, m, n, sizes_of(dz), strides, dilation)[..., None]
-        return tf.reduce_sum(seen * apart, [0, 1, 2])
-
-    return tf.stack([tf.stack([product(m, n) for n in range(kw)]) for m in range(kh)])
+    seen = taps(x, (kh, kw), sizes_of(dz), strides, dilation)
+    return tf.stack([tf.stack([tf.reduce_sum(p[..., None] * apart, [0, 1, 2]) for p in row]) for row in seen])

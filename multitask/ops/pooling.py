@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from multitask.ops.convolution import padded
 from multitask.ops.shapes import Padding, Sizes, output_size, pad, pads_of, sizes_of
-from multitask.ops.windows import Pair, scatter, tap
+from multitask.ops.windows import Pair, scatter, taps
 
 Grid = list[list[tf.Tensor]]
 """One tensor [N, H', W', C] for each tap of the window."""
@@ -152,11 +152,8 @@ def _pool(
         z = forward(pad(x, pads, outside))
 
         def backward(dz: tf.Tensor) -> tf.Tensor:
-            around = pad(x, pads, outside)
-            taps = [
-                [tap(around, m, n, sizes_of(z), strides) for n in range(window[1])] for m in range(window[0])
-            ]
-            return scatter(shares(taps, z, dz), sizes_of(x), pads, strides)
+            seen = taps(pad(x, pads, outside), window, sizes_of(z), strides)
+            return scatter(shares(seen, z, dz), sizes_of(x), pads, strides)
 
         return z, backward
 
@@ -164,15 +161,16 @@ def _pool(
 
 
 def _to_first_equal(seen: Grid, z: tf.Tensor, dz: tf.Tensor) -> Grid:
-    zero, left = tf.zeros([], dz.dtype), dz
-    grid: Grid = []
-    for row in seen:
-        grid.append([])
-        for pixels in row:
-            here = pixels == z
-            grid[-1].append(tf.where(here, left, zero))
-            left = tf.where(here, zero, left)
-    return grid
+    found: tf.Tensor | None = None
+
+    def share(pixels: tf.Tensor) -> tf.Tensor:
+        nonlocal found
+        here = pixels == z
+        first = here if found is None else tf.logical_and(here, tf.logical_not(found))
+        found = here if found is None else tf.logical_or(found, here)
+        return tf.where(first, dz, tf.zeros([], dz.dtype))
+
+    return [[share(pixels) for pixels in row] for row in seen]
 
 
 def _sums(x: tf.Tensor, window: Pair, strides: Pair) -> tf.Tensor:
