@@ -39,7 +39,7 @@ def relu(
 
         def backward(da: tf.Tensor) -> tf.Tensor:
             if plain:
-                return tf.where(a > 0, da, 0)  # so that x needn't be kept
+                return da * tf.cast(a > 0, da.dtype)  # a, so that x needn't be kept
             above = da if max_value is None else tf.where(x < max_value, da, 0)
             return tf.where(x > threshold, above, negative_slope * da if negative_slope else 0)
 

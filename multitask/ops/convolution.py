@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.ops.compiler import compiled_by_xla
+from multitask.ops.reduction import sum_to_channels
 from multitask.ops.shapes import Padding, Pads, Size, Sizes, pad, pads_of, sizes_of
 from multitask.ops.windows import Pair, Taps, gather_phases, taps
 
@@ -64,7 +65,7 @@ def conv2d(
             rotated = rot180(_exchanged(correlated, groups))
             dx = transposed(correlate, dz, rotated, sizes_of(x), pads, strides, dilation)
             dkernel = _kernel_gradient(x, dz, kernel.shape[:2], pads, strides, dilation, groups)
-            return [dx, rot180(dkernel) if flip else dkernel, *(tf.reduce_sum(dz, [0, 1, 2]) for _ in bias)]
+            return [dx, rot180(dkernel) if flip else dkernel, *(sum_to_channels(dz) for _ in bias)]
 
         return z, backward
 
@@ -166,7 +167,7 @@ def _by_taps(
 def sum_over_chunks(
     product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, dz: tf.Tensor
 ) -> tf.Tensor:
-    """product(x, dz), a sum over the examples, taken over as many of them at a time as a core's cache holds."""
+    """product(x, dz), a sum over the examples, taken over as many at a time as a core's cache holds."""
     sizes = [t.shape[1:].num_elements() for t in (x, dz)]
     if None in sizes:
         return product(x, dz)
@@ -182,7 +183,7 @@ def sum_over_chunks(
         return first < tf.shape(x)[0]
 
     nothing = tf.zeros_like(product(x[:0], dz[:0]))
-    return tf.while_loop(is_left, add_chunk, (tf.constant(0), nothing), parallel_iterations=1)[1]
+    return tf.while_loop(is_left, add_chunk, (tf.constant(0), nothing), parallel_iterations=2)[1]
 
 
 def _exchanged(kernel: tf.Tensor, groups: int) -> tf.Tensor:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.ops.convolution import conv2d, padded, rot180, transposed
+from multitask.ops.reduction import sum_to_channels
 from multitask.ops.shapes import Padding, Pads, pad, sizes_of
 from multitask.ops.windows import Pair, split_phases, taps
 
@@ -51,7 +52,7 @@ def depthwise_conv2d(
             return [
                 dx,
                 _kernel_gradient(pad(x, pads), dz, kernel, strides, dilation),
-                *(tf.reduce_sum(dz, [0, 1, 2]) for _ in bias),
+                *(sum_to_channels(dz) for _ in bias),
             ]
 
         return z, backward

@@ -15,6 +15,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from multitask.ops.compiler import compiled_by_xla
+from multitask.ops.reduction import sum_to_channels
+
 
 def batch_norm(
     x: Any,
@@ -44,7 +47,11 @@ def batch_norm(
     """
     x = tf.convert_to_tensor(x)
     gamma, beta = _scale_and_shift(x, gamma, beta, axis)
-    axes, shape = _axes(x, axis)
+    if x.dtype.size < 4:  # half precision can't hold a sum over a batch
+        whole, scale, shift = (tf.cast(t, tf.float32) for t in (x, gamma, beta))
+        y, mean, variance = batch_norm(whole, scale, shift, epsilon, axis, synchronized, mask)
+        return tf.cast(y, x.dtype), tf.cast(mean, x.dtype), tf.cast(variance, x.dtype)
+    channels = Channels(x, axis)
     weights = [] if mask is None else [tf.cast(mask, x.dtype)[..., None]]
     total = _over_replicas if synchronized else tf.identity
 
@@ -53,28 +60,26 @@ def batch_norm(
         def counted(t: tf.Tensor) -> tf.Tensor:
             return tf.where(weights[0] > 0, t, 0) if weights else t
 
-        def over_batch(t: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_sum(t, axes)
-
-        def spread(per_channel: tf.Tensor) -> tf.Tensor:
-            return tf.reshape(per_channel, shape)
-
         # As Keras does, not to divide by 0 where the mask hides all.
-        size = tf.reduce_sum(weights[0]) + 1e-7 if weights else tf.cast(tf.size(x) // x.shape[axis], x.dtype)
+        size = channels.sum(weights[0] + tf.zeros_like(x)) + 1e-7 if weights else channels.count
         m = total(size)
-        mean = total(over_batch(counted(x))) / m
-        centered = x - spread(mean)
-        variance = total(over_batch(counted(tf.square(centered)))) / m
+        if channels.fused and not weights and not synchronized:
+            y, mean, variance = _normalized(x, gamma, beta, epsilon)
+        else:
+            mean = total(channels.sum(counted(x))) / m
+            centered = x - channels.spread(mean)
+            variance = total(channels.sum(counted(tf.square(centered)))) / m
+            y = centered * channels.spread(gamma * tf.math.rsqrt(variance + epsilon)) + channels.spread(beta)
         r = tf.math.rsqrt(variance + epsilon)
-        y = centered * spread(gamma * r) + spread(beta)
 
         def backward(dy: tf.Tensor, dmean: tf.Tensor, dvariance: tf.Tensor) -> list[tf.Tensor | None]:
-            centered = x - spread(mean)
-            dbeta = over_batch(dy)
-            dgamma = over_batch(dy * centered) * r
+            dbeta = channels.sum(dy)
+            dgamma = (channels.sum(dy * x) - mean * dbeta) * r
             along_mean = (dmean - gamma * r * total(dbeta)) / m
             along_variance = (2 * dvariance - gamma * r * r * total(dgamma)) / m
-            dx = dy * spread(gamma * r) + counted(spread(along_mean) + centered * spread(along_variance))
+            # w (along_mean + (X - mu) along_variance), with two operations on X in place of three.
+            shift = channels.spread(along_mean - mean * along_variance)
+            dx = dy * channels.spread(gamma * r) + counted(x * channels.spread(along_variance) + shift)
             return [dx, dgamma, dbeta, *(None for _ in weights)]
 
         return (y, mean, variance), backward
@@ -94,24 +99,52 @@ def batch_norm_inference(
     """
     x = tf.convert_to_tensor(x)
     gamma, beta = _scale_and_shift(x, gamma, beta, axis)
-    axes, shape = _axes(x, axis)
+    channels = Channels(x, axis)
 
     @tf.custom_gradient
     def op(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> Any:
-        def spread(per_channel: tf.Tensor) -> tf.Tensor:
-            return tf.reshape(per_channel, shape)
-
         r = tf.math.rsqrt(variance + epsilon)
         scale = gamma * r
 
         def backward(dy: tf.Tensor) -> list[tf.Tensor]:
-            dbeta = tf.reduce_sum(dy, axes)
-            dgamma = tf.reduce_sum(dy * (x - spread(mean)), axes) * r
-            return [dy * spread(scale), dgamma, dbeta, -scale * dbeta, -scale * r * dgamma / 2]
+            dbeta = channels.sum(dy)
+            dgamma = (channels.sum(dy * x) - mean * dbeta) * r
+            return [dy * channels.spread(scale), dgamma, dbeta, -scale * dbeta, -scale * r * dgamma / 2]
 
-        return x * spread(scale) + spread(beta - mean * scale), backward
+        return x * channels.spread(scale) + channels.spread(beta - mean * scale), backward
 
     return op(x, gamma, beta, tf.convert_to_tensor(mean), tf.convert_to_tensor(variance))
+
+
+class Channels:
+    """How the values of x belong to channels along `axis`."""
+
+    def __init__(self, x: tf.Tensor, axis: int) -> None:
+        rank, axis = x.shape.rank, axis % x.shape.rank
+        self._others = [a for a in range(rank) if a != axis]
+        self._shape = [-1 if a == axis else 1 for a in range(rank)]
+        self._last = axis == rank - 1
+        self.count = tf.cast(tf.size(x) // x.shape[axis], x.dtype)
+        self.fused = self._last and rank == 4 and x.dtype == tf.float32 and not compiled_by_xla()
+
+    def sum(self, t: tf.Tensor) -> tf.Tensor:
+        """One sum a channel: [C]."""
+        return sum_to_channels(t) if self._last else tf.reduce_sum(t, self._others)
+
+    def spread(self, per_channel: tf.Tensor) -> tf.Tensor:
+        """[C] in a shape that broadcasts over x."""
+        return tf.reshape(per_channel, self._shape)
+
+
+def _normalized(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    # Y, mu and v of pictures in one pass of TensorFlow's own.
+    none = tf.zeros([0], x.dtype)
+    y, mean, _, _, variance, _ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=none, variance=none, epsilon=epsilon, is_training=True
+    )
+    return y, mean, variance
 
 
 def _scale_and_shift(x: tf.Tensor, gamma: Any, beta: Any, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -119,13 +152,6 @@ def _scale_and_shift(x: tf.Tensor, gamma: Any, beta: Any, axis: int) -> tuple[tf
     gamma = tf.ones(channels, x.dtype) if gamma is None else tf.convert_to_tensor(gamma)
     beta = tf.zeros(channels, x.dtype) if beta is None else tf.convert_to_tensor(beta)
     return gamma, beta
-
-
-def _axes(x: tf.Tensor, axis: int) -> tuple[list[int], list[int]]:
-    # The axes that a channel's values lie along, and the shape that spreads one value a channel over them.
-    axis %= x.shape.rank
-    axes = [a for a in range(x.shape.rank) if a != axis]
-    return axes, [-1 if a == axis else 1 for a in range(x.shape.rank)]
 
 
 def _over_replicas(t: tf.Tensor) -> tf.Tensor:

@@ -45,11 +45,8 @@ def split_phases(x: tf.Tensor, strides: Pair) -> list[list[tf.Tensor]]:
         return [[x]]
     (sh, sw), (h, w) = strides, sizes_of(x)
     x = pad(x, ((0, -h % sh), (0, -w % sw)))
-    h, w, c = -(-h // sh), -(-w // sw), x.shape[-1]
-    return [
-        [tf.reshape(p, [-1, h, w, c]) for p in tf.unstack(tf.reshape(rows, [-1, sw, c]), axis=1)]
-        for rows in tf.unstack(tf.reshape(x, [-1, sh, w * sw * c]), axis=1)
-    ]
+    x = tf.reshape(x, [-1, -(-h // sh), sh, -(-w // sw), sw, x.shape[-1]])
+    return [tf.unstack(rows, axis=3) for rows in tf.unstack(x, axis=2)]
 
 
 def gather_phases(
@@ -76,11 +73,8 @@ def gather_phases(
 def join_phases(grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
     """The way back from split_phases, but for its padding."""
     (h, w), c = sizes_of(grid[0][0]), grid[0][0].shape[-1]
-    rows = [
-        tf.reshape(tf.stack([tf.reshape(p, [-1, c]) for p in row], axis=1), [-1, w * len(row) * c])
-        for row in grid
-    ]
-    return tf.reshape(tf.stack(rows, axis=1), [-1, h * len(grid), w * len(grid[0]), c])
+    x = tf.stack([tf.stack(row, axis=3) for row in grid], axis=2)  # [N, Q, s, Q', s', C]
+    return tf.reshape(x, [-1, h * len(grid), w * len(grid[0]), c])
 
 
 def scatter(
