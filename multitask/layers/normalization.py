@@ -10,10 +10,7 @@ from multitask import ops
 
 @keras.saving.register_keras_serializable(package="multitask")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """keras.layers.BatchNormalization, derived: renormalized, masked and over replicas as well.
-
-    A mask where channels don't come last, so that each channel has its own, is computed as Keras does.
-    """
+    """keras.layers.BatchNormalization, derived: renormalized, masked and over replicas as well."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """x with C along `axis` -> the same shape, computed in float32 at least.
@@ -35,8 +32,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
                     "The mask provided should be one dimension less than the inputs. "
                     f"Received: mask.shape={mask.shape}, inputs.shape={x.shape}"
                 )
-            if self.axis not in (-1, len(x.shape) - 1):
-                return super().call(inputs, training=training, mask=mask)
             mask = tf.broadcast_to(tf.cast(mask, tf.bool), tf.shape(x)[:-1])
         gamma = tf.cast(self.gamma, dtype) if self.scale else None
         beta = tf.cast(self.beta, dtype) if self.center else None
