@@ -22,7 +22,7 @@ from multitask.errors import UserError
 from multitask.ops.compiler import compiled_by_xla
 from multitask.ops.reduction import sum_to_channels
 from multitask.ops.shapes import Padding, Pads, Size, Sizes, pad, pads_of, sizes_of
-from multitask.ops.windows import Pair, Taps, gather_phases, taps
+from multitask.ops.windows import Pair, Taps, gather_phases, split_phases
 
 CHUNK = 2**20
 """Bytes: about what a core's own cache holds."""
@@ -151,17 +151,26 @@ def _by_taps(
     x: tf.Tensor, dz: tf.Tensor, window: Pair, strides: Pair, dilation: Pair, groups: int
 ) -> tf.Tensor:
     c, o = x.shape[-1] // groups, dz.shape[-1] // groups
-    dz_rows = tf.reshape(dz, [-1, groups, o])
+    phases, (height, width) = split_phases(x, strides), sizes_of(dz)
+    columns = sizes_of(phases[0][0])[1]
+    # With zeros after each row of dZ, a tap sees the rows of X as they are, from some pixel on: no copy where
+    # a pixel fills lines of the cache. Not worth it where the zeros are many.
+    whole_rows = isinstance(width, int) and columns * 8 <= width * 9 and c * dz.dtype.size % 64 == 0
+    if whole_rows:
+        dz = pad(dz, ((0, 0), (0, columns - width)))
+    dz = tf.reshape(dz, [-1, o] if groups == 1 else [-1, groups, o])
 
-    def product(seen: tf.Tensor) -> tf.Tensor:
+    def product(m: int, n: int) -> tf.Tensor:
+        (row, r), (column, q) = divmod(dilation[0] * m, strides[0]), divmod(dilation[1] * n, strides[1])
+        seen = phases[r][q][:, row : row + height]
+        if not whole_rows:
+            seen, column = seen[:, :, column : column + width], 0
+        seen, met = tf.reshape(seen, [-1, *dz.shape[1:-1], c])[column:], dz[: tf.shape(dz)[0] - column]
         if groups == 1:
-            return tf.matmul(tf.reshape(seen, [-1, c]), dz_rows[:, 0], transpose_a=True)
-        return tf.reshape(
-            tf.einsum("lgc,lgo->cgo", tf.reshape(seen, [-1, groups, c]), dz_rows), [c, groups * o]
-        )
+            return tf.matmul(seen, met, transpose_a=True)
+        return tf.reshape(tf.einsum("lgc,lgo->cgo", seen, met), [c, groups * o])
 
-    seen = taps(x, window, sizes_of(dz), strides, dilation)
-    return tf.stack([tf.stack([product(p) for p in row]) for row in seen])
+    return tf.stack([tf.stack([product(m, n) for n in range(window[1])]) for m in range(window[0])])
 
 
 def sum_over_chunks(
