@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.trunks import TRUNKS
 from multitask.errors import UserError
+from multitask.losses import Gradients
 from multitask.tasks import TASKS, Task
 
 
@@ -51,6 +52,8 @@ class TrainConfig:
         seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
         precision: Keras's dtype policy.
         xla: compile the training step; then two runs agree only to rounding.
+        gradients: "derived": by hand, as multitask.ops has them; "autodiff": TensorFlow's, of Keras's layers.
+            The networks are the same, and so are their weights.
         data_dir: where prepared datasets are; TFDS's default if not given.
         manual_dir: where downloaded archives are; TFDS's default if not given.
     """
@@ -72,6 +75,7 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     xla: bool = False
+    gradients: Gradients = "autodiff"
     augmentation: Augmentation = field(default_factory=Augmentation)
     data_dir: Path | None = None
     manual_dir: Path | None = None

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+import multitask.layers  # noqa: F401  a run on derived layers is loaded by their names
 from multitask.errors import UserError
 from training.config import Augmentation, TrainConfig
 

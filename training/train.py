@@ -12,6 +12,7 @@ import numpy as np
 from tensorflow.python.framework import config as determinism  # only switching on is public
 
 from models import functional, naive
+from multitask import derive
 from multitask.errors import UserError, run_command
 from multitask.losses import guess_level, loss_of
 from multitask.tasks import Task
@@ -106,13 +107,14 @@ def build_model(config: TrainConfig) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     try:
         if config.approach == "functional":
-            return functional.build(config.chosen_tasks, config.trunk, config.image_size, config.dropout)
-        (task,) = config.chosen_tasks
-        return naive.with_named_output(
-            task, naive.build(task, config.trunk, config.image_size, config.dropout)
-        )
+            model = functional.build(config.chosen_tasks, config.trunk, config.image_size, config.dropout)
+        else:
+            (task,) = config.chosen_tasks
+            network = naive.build(task, config.trunk, config.image_size, config.dropout)
+            model = naive.with_named_output(task, network)
     finally:
         keras.config.set_dtype_policy(policy)
+    return derive(model) if config.gradients == "derived" else model
 
 
 def compile_model(model: keras.Model, config: TrainConfig, learned: list[Task], steps: int) -> None:
@@ -135,7 +137,7 @@ def compile_model(model: keras.Model, config: TrainConfig, learned: list[Task], 
     )
     model.compile(
         optimizer,
-        loss={task.name: loss_of(task, config.label_smoothing) for task in learned},
+        loss={task.name: loss_of(task, config.label_smoothing, config.gradients) for task in learned},
         # In its own unit, years, the loss of age is ten times that of gender and would leave little for it.
         loss_weights={task.name: 1 / guess_level(task) for task in learned},
         weighted_metrics={

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import subprocess
 import sys
 
 import keras
@@ -173,6 +174,36 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, precision):
     assert all(value.dtype == np.float32 for value in weights(run.best_model()).values())
     assert np.isfinite(run.history[0]["loss"])
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    "approach", [{}, {"approach": "naive", "tasks": ("age",)}], ids=["functional", "naive"]
+)
+@pytest.mark.parametrize("xla", [False, True])
+def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach):
+    derived, autodiff = (
+        train(tiny(gradients, gradients=gradients, xla=xla, epochs=1, **approach))
+        for gradients in ("derived", "autodiff")
+    )
+    assert any(type(layer).__module__ == "multitask.layers.dense" for layer in derived.best_model().layers)
+    for ours, theirs in zip(
+        weights(derived.best_model()).values(), weights(autodiff.best_model()).values(), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+    assert derived.history[0]["val_loss"] == pytest.approx(autodiff.history[0]["val_loss"], rel=1e-3)
+    assert evaluate(derived)["tasks"].keys() == evaluate(autodiff)["tasks"].keys()
+
+
+def test_a_run_on_derived_layers_is_read_by_another_process(tiny):
+    run = train(tiny(gradients="derived", epochs=1))
+    read = (
+        "import sys; from pathlib import Path; from training.runs import Run; "
+        "print(Run.open(Path(sys.argv[1])).best_model().name)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", read, run.folder], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == run.best_model().name
 
 
 def test_a_naive_run_learns_one_task(tiny):
