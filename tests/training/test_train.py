@@ -177,9 +177,10 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, precision):
 
 
 @pytest.mark.parametrize(
-    "approach", [{}, {"approach": "naive", "tasks": ("age",)}], ids=["functional", "naive"]
+    ("xla", "approach"),
+    [(False, {}), (True, {"approach": "naive", "tasks": ("age",)})],
+    ids=["functional", "naive, XLA"],
 )
-@pytest.mark.parametrize("xla", [False, True])
 def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach):
     derived, autodiff = (
         train(tiny(gradients, gradients=gradients, xla=xla, epochs=1, **approach))
