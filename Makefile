@@ -1,12 +1,13 @@
 # Each target prepares .venv by itself; all it asks for is Python 3.11 to 3.13.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint soak lock clean
+.PHONY: help run serve test lint soak peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 MODEL ?= runs/quickstart/exports
 PORT ?= 8501
+TORCH ?= --torch-backend cpu
 SUITABLE := 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c $(SUITABLE) 2>/dev/null && echo $$python && break; done)
@@ -30,6 +31,9 @@ lint: $(READY) ## formatting, style and types
 
 soak: $(READY) ## what takes long; run by hand
 	$(BIN)/python -m pytest -m soak -s
+
+peers: $(READY) ## PyTorch for processors alone, which benchmarks --peers compare with (Linux, Python 3.11)
+	$(BIN)/uv pip install $(TORCH) --require-hashes -r requirements-peers.lock
 
 lock: $(READY) ## pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

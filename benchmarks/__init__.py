@@ -1,0 +1,1 @@
+"""Speed and memory, always as ratios against a peer that is measured in the same run."""

@@ -1,0 +1,40 @@
+"""The ways of computing that are compared."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How a step is computed.
+
+    Args:
+        name: as tables show it.
+        engine: "built-in": Keras's own layers; "derived": ours; "torch": PyTorch.
+        compiled: by XLA, or by PyTorch's compiler.
+        channels_last: how PyTorch lays pictures out in memory.
+    """
+
+    name: str
+    engine: Literal["built-in", "derived", "torch"]
+    compiled: bool = False
+    channels_last: bool = False
+
+    @property
+    def steps(self) -> str:
+        """The module whose functions build its steps."""
+        return "benchmarks.torch_steps" if self.engine == "torch" else "benchmarks.steps"
+
+
+WAYS = (
+    Way("built-in", "built-in"),
+    Way("derived", "derived"),
+    Way("built-in, XLA", "built-in", compiled=True),
+    Way("derived, XLA", "derived", compiled=True),
+)
+PEERS = (
+    Way("PyTorch", "torch"),
+    Way("PyTorch, channels last", "torch", channels_last=True),
+    Way("PyTorch, compiled", "torch", compiled=True),
+    Way("PyTorch, compiled, channels last", "torch", compiled=True, channels_last=True),
+)
