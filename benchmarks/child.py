@@ -6,6 +6,7 @@ of its own: what earlier ones held, or left behind, counts for none.
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 import time
@@ -86,5 +87,6 @@ def serve(steps: str, connection: Connection) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("multitask").setLevel(logging.ERROR)  # that scaling pictures has no twin is no news
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # whoever asked is gone
         serve(sys.argv[1], Connection(int(sys.argv[2])))

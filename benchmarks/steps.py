@@ -1,7 +1,6 @@
 """Steps that TensorFlow takes, on Keras's layers or on derived ones."""
 
 import functools
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +19,6 @@ from multitask import derive, layers
 from multitask.tasks import TASKS
 from training.config import TrainConfig
 from training.train import compile_model
-
-# That scaling of pictures has no twin, whose gradient nobody asks for, is no news here.
-logging.getLogger("multitask").setLevel(logging.ERROR)
 
 
 def training_step(way: Way, trunk: str, batch_size: int, image_size: int) -> tuple[int, Callable[[], float]]:
