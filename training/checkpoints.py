@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,12 +29,15 @@ class EpochEnd(keras.callbacks.Callback):
         super().__init__()
         self._run = run
         self._unlabelled = unlabelled
-        # best: lowest validation loss; waited: epochs since; seconds: training time, all starts together.
+        # best: lowest validation loss; waited: epochs since; seconds: training time, and cpu_seconds the
+        # processors', which other work on the machine disturbs less; peak_memory: bytes; all starts together.
         self._state = {
             "epochs": tf.Variable(0, dtype=tf.int64),
             "waited": tf.Variable(0, dtype=tf.int64),
             "best": tf.Variable(math.inf, dtype=tf.float64),
             "seconds": tf.Variable(0.0, dtype=tf.float64),
+            "cpu_seconds": tf.Variable(0.0, dtype=tf.float64),
+            "peak_memory": tf.Variable(0, dtype=tf.int64),
         }
 
     @property
@@ -61,11 +65,11 @@ class EpochEnd(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes the time."""
-        self._began = time.perf_counter()
+        self._began = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes metrics, the model if it is the best so far, and the checkpoint."""
-        seconds = time.perf_counter() - self._began
+        seconds, cpu_seconds = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
         figures = {
             name: float(value)
             for name, value in (logs or {}).items()
@@ -85,19 +89,23 @@ class EpochEnd(keras.callbacks.Callback):
             self._state["best"].assign(figures["val_loss"])
         self._state["waited"].assign(0 if better else self._state["waited"] + 1)
         self._state["seconds"].assign_add(seconds)
+        self._state["cpu_seconds"].assign_add(cpu_seconds)
+        self._state["peak_memory"].assign(max(int(self._state["peak_memory"]), _peak_memory()))
         self._state["epochs"].assign(epoch + 1)
         self._write_history([*self._run.history, {"epoch": epoch + 1, "seconds": seconds, **figures}])
         self._checkpoints.save()
         self.model.stop_training = self.epochs_left == 0
 
     def finish(self, learned: list[Task], examples: int) -> None:
-        """Writes the summary that marks the run as finished."""
+        """Writes the summary that marks the run as finished; peak_memory is the whole process's, in bytes."""
         summary = {
             "learned": [task.name for task in learned],
             "examples": examples,
             "epochs": self.epochs_done,
             "best_val_loss": float(self._state["best"]),
             "seconds": float(self._state["seconds"]),
+            "cpu_seconds": float(self._state["cpu_seconds"]),
+            "peak_memory": int(self._state["peak_memory"]) or None,
             "parameters": self.model.count_params(),
         }
         write_json(self._run.folder / "summary.json", summary)
@@ -106,3 +114,10 @@ class EpochEnd(keras.callbacks.Callback):
         unfinished = self._run.folder / ".metrics.jsonl"
         unfinished.write_text("".join(json.dumps(epoch) + "\n" for epoch in history))
         unfinished.replace(self._run.folder / "metrics.jsonl")
+
+
+def _peak_memory() -> int:
+    """The most bytes this process has held at once; 0 where the system (not Linux) does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -7,7 +7,10 @@ evaluation.json and figures/           what `training.evaluate` finds
 """
 
 import dataclasses
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +75,23 @@ class Run:
                 f"run must be a folder made by training.train; received {folder}, "
                 f"whose config.json can't be used ({error})"
             ) from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training this run; the system lets go of it when this one ends.
+
+        Raises:
+            UserError: another process is training it.
+        """
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"one process trains a run; {self.folder} is being trained by another: wait for it, stop "
+                    "it, or choose another --run"
+                ) from None
+            yield
 
     @property
     def summary(self) -> dict[str, Any] | None:

@@ -36,9 +36,15 @@ def train(config: TrainConfig) -> Run:
         UserError: settings that don't fit the run's folder, the data or each other.
     """
     run = Run.start(config)
-    if run.summary is not None:
-        logger.info("%s is finished; nothing to do", run.folder)
-        return run
+    with run.held():
+        if run.summary is None:
+            _train(run, config)
+        else:
+            logger.info("%s is finished; nothing to do", run.folder)
+    return run
+
+
+def _train(run: Run, config: TrainConfig) -> None:
     if config.xla:
         determinism.disable_op_determinism()
     else:
@@ -78,7 +84,6 @@ def train(config: TrainConfig) -> Run:
         verbose=1 if sys.stdout.isatty() else 2,
     )
     epoch_end.finish(learned, len(examples))
-    return run
 
 
 def labelled_tasks(config: TrainConfig, examples: Examples) -> list[Task]:

@@ -255,3 +255,15 @@ def test_validation_without_a_task_reports_no_figure_for_it(tiny):
 def test_settings_that_make_no_sense_are_named(settings, message):
     with pytest.raises(UserError, match=message):
         TrainConfig(**settings)
+
+
+def test_one_process_trains_a_run(tiny):
+    config = tiny()
+    with (
+        Run.start(config).held(),
+        pytest.raises(UserError, match=r"one process trains a run; .* is being trained by another"),
+    ):
+        train(config)
+    summary = train(config).summary
+    assert 0 < summary["cpu_seconds"] < 100 * summary["seconds"]
+    assert summary["peak_memory"] is None or summary["peak_memory"] > 1e8
