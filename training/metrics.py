@@ -1,5 +1,7 @@
 """How good answers are: during training, on batches; in evaluation, on all answers."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -7,6 +9,9 @@ import numpy as np
 from keras import ops
 
 from multitask.tasks import Task
+
+BINS = 15
+"""Of the calibration error, as in the paper."""
 
 
 class AnswerError(keras.metrics.Mean):
@@ -48,20 +53,93 @@ def evaluate_answers(task: Task, answers: np.ndarray, labels: np.ndarray) -> dic
         labels: [N], all known.
 
     Returns:
-        count; distribution: mae, in the task's unit, and within_5, the share at most 5 units off; else
-        accuracy, macro_f1 (mean over the classes that occur) and confusion, counts [label][answer].
+        count; every figure of `FIGURES[task.kind]`, None where it is not defined; for tasks with classes also
+        confusion, counts [label][answer].
     """
-    if task.kind == "distribution":
-        error = np.abs(answers - labels)
-        return {"count": len(labels), "mae": float(error.mean()), "within_5": float((error <= 5).mean())}
-    chosen = answers.argmax(-1) if task.kind == "categorical" else (answers > 0.5).astype(int)
-    confusion = np.zeros((len(task.labels), len(task.labels)), int)
-    np.add.at(confusion, (labels.astype(int), chosen), 1)
+    found: dict[str, Any] = {"count": len(labels)}
+    for name, figure in FIGURES[task.kind].items():
+        value = figure(answers, labels)
+        found[name] = None if math.isnan(value) else value
+    if task.labels:
+        found["confusion"] = _confusion(answers, labels).tolist()
+    return found
+
+
+def chosen(answers: np.ndarray) -> np.ndarray:
+    """The class that probabilities [N, units], or those of label 1 [N], speak for: int [N]."""
+    return answers.argmax(-1) if answers.ndim == 2 else (answers > 0.5).astype(int)
+
+
+def mae(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Mean absolute error, in the task's unit."""
+    return float(np.abs(answers - labels).mean())
+
+
+def within_5(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Share of answers at most 5 units off."""
+    return float((np.abs(answers - labels) <= 5).mean())
+
+
+def accuracy(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Share of examples whose chosen class is the label."""
+    return float((chosen(answers) == labels).mean())
+
+
+def macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of F1 = 2 right / (labelled so + answered so) over the classes that occur among the labels."""
+    confusion = _confusion(answers, labels)
     right, of_label, of_answer = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    f1 = 2 * right[of_label > 0] / (of_label + of_answer)[of_label > 0]
-    return {
-        "count": len(labels),
-        "accuracy": float(right.sum() / len(labels)),
-        "macro_f1": float(f1.mean()),
-        "confusion": confusion.tolist(),
-    }
+    return float((2 * right[of_label > 0] / (of_label + of_answer)[of_label > 0]).mean())
+
+
+def roc_auc(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Probability that an example of label 1 is ranked above one of label 0, ties counting half.
+
+    It is the area under the ROC curve, by Mann and Whitney's U (Hanley and McNeil 1982, "The meaning and use
+    of the area under a receiver operating characteristic (ROC) curve"); nan where a class is missing.
+    """
+    negatives, positives = np.sort(answers[labels == 0]), np.sort(answers[labels == 1])
+    if not (len(negatives) and len(positives)):
+        return math.nan
+    below = np.searchsorted(negatives, positives, "left").sum()
+    not_above = np.searchsorted(negatives, positives, "right").sum()
+    return float((below + not_above) / (2 * len(negatives) * len(positives)))
+
+
+def calibration_error(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Expected calibration error: how far the chosen class's probability is from the share that is right.
+
+    ECE = sum_m |B_m| / N |accuracy(B_m) - confidence(B_m)|, B_m the examples whose chosen class has a
+    probability in ((m - 1) / 15, m / 15].
+
+    The bins are of equal width, as in the paper and most published figures, so that it can be read beside
+    those. Like every binned estimate it is above 0 by chance alone, the more so the fewer the examples.
+
+    Source: Guo et al. 2017, "On calibration of modern neural networks", eq. 5.
+    """
+    confidence = answers.max(-1) if answers.ndim == 2 else np.maximum(answers, 1 - answers)
+    gap = (chosen(answers) == labels) - confidence.astype(np.float64)
+    bins = np.ceil(confidence * BINS).astype(int)
+    return float(np.abs(np.bincount(bins, weights=gap)).sum() / len(labels))
+
+
+def _confusion(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    units = answers.shape[1] if answers.ndim == 2 else 2
+    pairs = labels.astype(int) * units + chosen(answers)
+    return np.bincount(pairs, minlength=units * units).reshape(units, units)  # [label, answer]
+
+
+FIGURES: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
+    "distribution": {"mae": mae, "within_5": within_5},
+    "categorical": {"accuracy": accuracy, "macro_f1": macro_f1, "calibration_error": calibration_error},
+    "binary": {
+        "accuracy": accuracy,
+        "macro_f1": macro_f1,
+        "roc_auc": roc_auc,
+        "calibration_error": calibration_error,
+    },
+}
+"""What a kind of task is judged by: (answers [N] or [N, units], labels [N], all known) -> figure."""
+
+LOWER_IS_BETTER = frozenset({"mae", "calibration_error"})
+"""The figures of which less is better; of all others more is."""

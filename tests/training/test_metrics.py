@@ -1,8 +1,11 @@
+import json
+import math
+
 import numpy as np
 import pytest
 
 from multitask.tasks import TASKS
-from training.metrics import AnswerError, evaluate_answers
+from training.metrics import FIGURES, LOWER_IS_BETTER, AnswerError, evaluate_answers, main_metric
 
 
 def test_age_is_judged_by_absolute_error():
@@ -32,3 +35,53 @@ def test_during_training_what_has_no_label_does_not_count(name, labels, logits, 
     metric = AnswerError(TASKS[name])
     metric.update_state(np.array(labels), np.array(logits, np.float32), np.array([1.0, 1.0, 0.0]))
     assert float(metric.result()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("answers", "labels", "expected"),
+    [
+        ([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], 0.75),  # 3 of the 4 pairs stand in order
+        ([0.2, 0.5, 0.5, 0.9], [0, 0, 1, 1], 0.875),  # one pair is a tie
+        ([0.5, 0.5, 0.5], [1, 0, 1], 0.5),
+        ([0.9, 0.1], [0, 1], 0.0),
+        ([0.9, 0.1], [1, 1], math.nan),
+    ],
+)
+def test_roc_auc_counts_pairs_in_order_and_ties_half(answers, labels, expected):
+    found = FIGURES["binary"]["roc_auc"](np.array(answers, np.float32), np.array(labels))
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+def probabilities(confidence):
+    """Of three classes, the first chosen."""
+    return np.array([[p, (1 - p) / 2, (1 - p) / 2] for p in confidence])
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "labels", "expected"),
+    [
+        ("binary", [0.75] * 4, [1, 1, 1, 0], 0.0),  # as often right as it says
+        ("binary", [0.25] * 4, [0, 0, 1, 0], 0.0),
+        ("binary", [1.0] * 4, [1, 1, 0, 0], 0.5),  # certain, and right every second time
+        ("binary", [0.8, 0.8, 0.6, 0.6], [1, 1, 0, 0], (0.2 + 0.6) / 2),  # too shy, too bold: two bins
+        ("categorical", probabilities([0.5, 0.5]), [0, 2], 0.0),
+        ("categorical", probabilities([0.98, 0.98, 0.94, 0.94]), [0, 0, 0, 1], 0.96 - 0.75),  # one bin
+    ],
+)
+def test_calibration_error_is_how_far_confidence_is_from_accuracy(kind, answers, labels, expected):
+    found = FIGURES[kind]["calibration_error"](np.array(answers), np.array(labels))
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_figure_has_a_direction_and_none_is_nan_in_json(task):
+    answers = np.full((4, task.units) if task.kind == "categorical" else 4, 1 / task.units / 2, np.float32)
+    found = evaluate_answers(task, answers, np.ones(4, int))
+    assert set(found) - {"count", "confusion"} == set(FIGURES[task.kind])
+    assert main_metric(task) in FIGURES[task.kind]
+    json.dumps(found, allow_nan=False)
+    assert found.get("roc_auc") is None
+    perfect = {"age": [1.0], "gender": [1.0], "emotion": [np.eye(7)[1]]}[task.name]
+    for name, figure in FIGURES[task.kind].items():
+        best = figure(np.array(perfect), np.ones(1, int))
+        assert math.isnan(best) or best == (0.0 if name in LOWER_IS_BETTER else 1.0)
