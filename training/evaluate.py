@@ -1,5 +1,7 @@
 """Judges a run's best model on examples it has not seen: `python -m training.evaluate RUN`."""
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,41 +14,86 @@ from rich.progress import track
 from rich.table import Table
 
 from multitask.errors import run_command
-from multitask.tasks import Task
+from multitask.tasks import MISSING, TASKS, Task
 from training import figures
 from training.commands import parse
+from training.groups import figures_by_group, group_tables, ungrouped, ungrouped_in_words
 from training.metrics import evaluate_answers
 from training.pipeline import Examples, evaluation_batches, load_examples
 from training.runs import Run, write_json
+
+PREDICTIONS = "predictions.npz"
 
 
 def evaluate(run: Run, split: str = "test", batch_size: int = 256) -> dict[str, Any]:
     """Figures of `run`'s best model on a split of its data; also kept in the run's folder.
 
+    What the best model answered is kept there too, and not asked again for the same split.
+
     Returns:
-        {"split", "tasks": {task: figures of `evaluate_answers`, or None: no labels}}.
+        {"split", "tasks": {task: figures of `evaluate_answers`, or None: no labels}, "groups": {task: its
+        figures by group, as `figures_by_group`}, "ungrouped": {task: {label: examples that lack it}}}.
 
     Raises:
         UserError: no such split, or no epoch has ended yet.
     """
-    config = run.config
-    model = run.best_model()
-    examples = load_examples(
-        config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
-    )
-    answers = predict(model, config.chosen_tasks, examples, batch_size)
-    found: dict[str, Any] = {"split": split, "tasks": {}}
-    for task in config.chosen_tasks:
-        known = examples.labelled(task)
+    predictions = load_predictions(run)
+    if predictions is None or predictions["split"] != split:
+        predictions = _predict_split(run, split, batch_size)
+    found: dict[str, Any] = {"split": split, "tasks": {}, "groups": {}, "ungrouped": {}}
+    for task in run.config.chosen_tasks:
+        labels = predictions[f"label_{task.name}"]
+        known = labels != MISSING
         found["tasks"][task.name] = (
-            evaluate_answers(task, answers[task.name][known], examples.table[task.name][known])
-            if known.any()
-            else None
+            evaluate_answers(task, predictions[task.name][known], labels[known]) if known.any() else None
         )
+        found["groups"][task.name] = figures_by_group(task, predictions)
+        found["ungrouped"][task.name] = ungrouped(task, predictions)
     write_json(run.folder / "evaluation.json", found)
     figures.draw_learning_curves(run)
     figures.draw_confusions(run, found)
     return found
+
+
+def load_predictions(run: Run) -> dict[str, np.ndarray] | None:
+    """What `run`'s best model answered when it was last evaluated; None if it was not, or is another by now.
+
+    Returns:
+        "split": its name; and, an example a row in the order of `load_examples`: "id"; "group", the race
+        code; "label_<task>" for every task in TASKS, -1 unknown; the run's answers, as `Task.decode` names
+        them (none where the split has no labelled example).
+    """
+    path = run.folder / PREDICTIONS
+    if not path.exists():
+        return None
+    with np.load(path) as kept:
+        predictions = dict(kept)
+    return predictions if str(predictions.pop("model")) == _best_model_digest(run) else None
+
+
+def _predict_split(run: Run, split: str, batch_size: int) -> dict[str, np.ndarray]:
+    config = run.config
+    digest = _best_model_digest(run)  # first: training may put a better model there while this one predicts
+    model = run.best_model()
+    examples = load_examples(
+        config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
+    )
+    predictions: dict[str, Any] = {
+        "split": np.array(split),
+        **{name: examples.table[name] for name in ("id", "group")},
+        **{f"label_{name}": examples.table[name] for name in TASKS},
+        **predict(model, config.chosen_tasks, examples, batch_size),
+    }
+    unfinished = run.folder / f".{PREDICTIONS}"
+    np.savez(unfinished, model=np.array(digest), **predictions)
+    unfinished.replace(run.folder / PREDICTIONS)
+    return predictions
+
+
+def _best_model_digest(run: Run) -> str | None:
+    # Not the time it was written: copying a run changes that.
+    path = run.folder / "best.keras"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def predict(
@@ -72,6 +119,24 @@ def quality(task: Task, figures: dict[str, Any] | None) -> str:
     return f"{figures['accuracy']:.1%} right, macro-F1 {figures['macro_f1']:.3f}"
 
 
+def report(run: Run, found: dict[str, Any]) -> Iterator[Table | str]:
+    """What `evaluate` found, for people: all tasks in one table, then each of them by group."""
+    overall = Table(title=f"{run.folder}, {found['split']}", title_justify="left")
+    for column in ("task", "examples", "quality", "ROC AUC", "calibration error"):
+        overall.add_column(column)
+    for task in run.config.chosen_tasks:
+        result = found["tasks"][task.name]
+        count = result["count"] if result else 0
+        further = ((result or {}).get(name) for name in ("roc_auc", "calibration_error"))
+        in_words = ("" if value is None else f"{value:.3f}" for value in further)
+        overall.add_row(task.name, str(count), quality(task, result), *in_words)
+    yield overall
+    for task in run.config.chosen_tasks:
+        yield from group_tables(task, found["groups"][task.name])
+        if lacking := found["ungrouped"][task.name]:
+            yield ungrouped_in_words(task, found["tasks"][task.name]["count"], lacking)
+
+
 @dataclass(frozen=True)
 class _Command:
     """Judges a run's best model on examples it has not seen.
@@ -89,13 +154,9 @@ def _main() -> None:
     command = parse(_Command)
     run = Run.open(command.run)
     found = evaluate(run, command.split)
-    table = Table(title=f"{run.folder}, {command.split}", title_justify="left")
-    for column in ("task", "examples", "quality"):
-        table.add_column(column)
-    for task in run.config.chosen_tasks:
-        result = found["tasks"][task.name]
-        table.add_row(task.name, str(result["count"] if result else 0), quality(task, result))
-    Console().print(table)
+    console = Console(highlight=False)
+    for part in report(run, found):
+        console.print(part)
 
 
 if __name__ == "__main__":
