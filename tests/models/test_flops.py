@@ -1,9 +1,17 @@
 import keras
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from models.flops import flops
 from multitask.derive import derive
+
+
+@pytest.fixture
+def tensorflow_log(caplog):
+    tf.get_logger().addHandler(caplog.handler)
+    yield caplog
+    tf.get_logger().removeHandler(caplog.handler)
 
 
 @pytest.mark.parametrize(
@@ -18,11 +26,12 @@ from multitask.derive import derive
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_by_hand(layer, shape, expected, capfd):
+def test_by_hand(layer, shape, expected, capfd, tensorflow_log):
     network = keras.Sequential([keras.Input(shape), layer])
     assert flops(network) == expected
     assert flops(derive(network)) == expected
     assert capfd.readouterr() == ("", "")
+    assert not tensorflow_log.records
 
 
 def test_vgg_16_at_its_paper_s_size():

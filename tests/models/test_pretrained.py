@@ -2,6 +2,7 @@
 
 import sys
 import urllib.error
+import warnings
 
 import keras
 import numpy as np
@@ -106,8 +107,11 @@ def test_a_file_that_is_no_weights_is_named(name, tmp_path):
 
 
 def test_weights_of_another_network_are_named(weights):
-    with pytest.raises(UserError, match="weights must be a file that Keras wrote for MobileNet "):
-        build_trunk("pretrained:MobileNet", 32, weights)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(UserError, match="weights must be a file that Keras wrote for MobileNet "):
+            build_trunk("pretrained:MobileNet", 32, weights)
+    assert not warned
 
 
 def test_without_network_a_file_is_asked_for(monkeypatch, tmp_path):
