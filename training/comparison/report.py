@@ -75,6 +75,8 @@ def _of_cell(cell: dict[str, Any], pictures: Mapping[str, bytes]) -> Html:
         f"{counted(len(cell['seeds']), 'seed')} ({', '.join(map(str, cell['seeds']))}); "
         f"{gradients} gradients."
     )
+    if not cell["arms"]:
+        return join([element("p", facts), element("p", "Nothing of this is trained yet.")])
     parts = {
         "What each approach saw": budget(cell),
         "Quality": join(quality_of_task(cell, name) for name in cell["tasks"]),
@@ -108,10 +110,10 @@ def _measured(findings: dict[str, Any]) -> Html:
     }
     notes = (
         "A difference is an approach minus the separate networks, on the same test pictures. Its interval "
-        "is a 95% one, by a paired bootstrap over test pictures and seeds: were all repeated with other "
-        "pictures and seeds, about 19 of 20 such intervals would hold the true difference. One that "
-        "contains zero decides nothing, neither that there is a difference nor that there is none; and of "
-        "many intervals, about one in twenty misses by chance.",
+        "is a 95% one, by a paired bootstrap over test pictures and seeds: how far the difference moves when "
+        "both are drawn anew from those there are. Of few seeds the draws know little about others, so read "
+        "it as the least uncertainty there is. An interval that contains zero decides nothing, neither that "
+        "there is a difference nor that there is none; and of many intervals, some miss by chance.",
         "The spread is the standard deviation over seeds: how far a single training may lie from the mean.",
         "Labels are estimates of how people appear in a picture, given by others or by code, and so are "
         "the answers. They say nothing about who somebody is or feels inside.",

@@ -21,14 +21,23 @@ from training.comparison.report_words import (
 def budget(cell: dict[str, Any]) -> Html:
     """Which examples each approach saw and for how long: what was not equal."""
     rows = [
-        [arm["title"], arm["balancing"], str(arm["epochs"]), _pictures(arm)] for arm in cell["arms"].values()
+        [
+            arm["title"],
+            arm["balancing"],
+            ", ".join(map(str, arm.get("seeds", cell["seeds"]))),
+            str(arm["epochs"]),
+            _pictures(arm),
+        ]
+        for arm in cell["arms"].values()
     ]
     caption = f"What was trained, {title_of(cell)}"
     return join(
         [
             element("p", examples_in_words(cell)),
             table(
-                caption, ["approach", "balancing of tasks", "epochs", "pictures seen, all in all"], {"": rows}
+                caption,
+                ["approach", "balancing of tasks", "seeds", "epochs", "pictures seen, all in all"],
+                {"": rows},
             ),
         ]
     )
@@ -74,14 +83,12 @@ def costs(cell: dict[str, Any]) -> Html:
                     bar_plot(bars, f"{cost.title}: {said}"),
                 )
             )
-    naive = cell["arms"][NAIVE]["cost"]
     rows = [
-        [cost.title, *(_with_share(cost.read(arm["cost"]), cost.read(naive), name) for arm in arms)]
-        for name, cost in COSTS.items()
+        [cost.title, *(_with_share(cell, key, name) for key in cell["arms"])] for name, cost in COSTS.items()
     ]
     caption = (
-        f"Cost, {title_of(cell)}: means over {counted(len(cell['seeds']), 'seed')}; in brackets, times "
-        f"that of {arms[0]['title']}"
+        f"Cost, {title_of(cell)}: means over {counted(len(cell['seeds']), 'seed')}; in brackets, times that "
+        "of a network for each task"
     )
     return join(
         [
@@ -91,17 +98,17 @@ def costs(cell: dict[str, Any]) -> Html:
     )
 
 
-def _with_share(value: float | None, naive: float | None, name: str) -> str | None:
+def _with_share(cell: dict[str, Any], arm: str, name: str) -> str | None:
+    value, part = COSTS[name].read(cell["arms"][arm]["cost"]), relative(cell, name, arm)
     if value is None:
         return None
-    part = share(value, naive)
     words = COSTS[name].words(value)
-    return words if part is None or value is naive else f"{words} ({part:.2f}×)"
+    return words if part is None or arm == NAIVE else f"{words} ({part:.2f}×)"
 
 
 def relative(cell: dict[str, Any], name: str, arm: str = FUNCTIONAL) -> float | None:
-    """A cost of an arm over that of the naive networks."""
-    cost = COSTS[name]
-    if arm not in cell["arms"]:
-        return None
-    return share(cost.read(cell["arms"][arm]["cost"]), cost.read(cell["arms"][NAIVE]["cost"]))
+    """A cost of an arm over that of the naive networks; None where either is not known."""
+    ours, naive = (
+        COSTS[name].read(cell["arms"][key]["cost"]) if key in cell["arms"] else None for key in (arm, NAIVE)
+    )
+    return share(ours, naive)

@@ -84,7 +84,7 @@ def groups(cell: dict[str, Any]) -> Html:
         return element("p", "The data has no labels to group faces by.")
     note = (
         f"Groups of fewer than {LEAST} examples are set pale: of many small groups some do badly by chance, "
-        "so read the interval before the figure."
+        "so read the interval before the figure. Both are means over seeds."
     )
     return join([element("div", *plots, class_="plots"), element("p", note, class_="note"), *tables])
 

@@ -72,7 +72,7 @@ def _rows(cell: dict[str, Any], name: str, figure: str) -> list[list[str | None]
             [
                 arm["title"],
                 words.value(found.get("mean")),
-                words.value(found.get("spread")),
+                words.value(found.get("spread") if len(found.get("values") or ()) > 1 else None),
                 ", ".join(map(words.value, found.get("values") or [])) or None,
                 words.difference(difference.get("value"), unit),
                 words.interval(difference.get("low"), difference.get("high"), sign=True),

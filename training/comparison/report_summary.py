@@ -54,7 +54,8 @@ def summary(cells: Cells) -> Html:
     with_interval = " (in brackets the difference and its 95% interval)" if len(cells) == 1 else ""
     sentences = [
         opening,
-        _of_tasks(cells, FUNCTIONAL, f"With the shared trunk{with_interval}"),
+        _of_tasks(cells, FUNCTIONAL, f"With the shared trunk{with_interval}")
+        or "Not enough is trained yet to compare them.",
         _of_costs(cells),
         _of_tasks(cells, EQUAL_COMPUTE, "Trained with as much compute as the separate networks together"),
         f"Not all was equal: {unequal}",

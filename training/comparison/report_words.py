@@ -160,7 +160,10 @@ COSTS: dict[str, Cost] = {
         "by all networks in all epochs, a picture seen twice counted twice",
     ),
     "training_flops": Cost(
-        "training compute", _field("training_flops"), lambda v: scaled(v, "FLOPs"), "of the whole training"
+        "training compute",
+        _field("training_flops"),
+        lambda v: scaled(v, "FLOPs"),
+        "of the whole training: three forward passes for each picture seen",
     ),
     "seconds": Cost("training time", _field("seconds"), duration, "by the clock, of all networks together"),
     "cpu_seconds": Cost(

@@ -226,6 +226,24 @@ def test_summary_says_no_more_than_the_intervals(findings: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
+    ("finished", "says"),
+    [
+        ((), "Nothing of this is trained yet."),
+        (("naive",), "3,000"),
+        (("functional",), "1,000"),
+    ],
+)
+def test_unfinished_comparison_shows_what_there_is(
+    findings: dict[str, Any], finished: tuple[str, ...], says: str
+) -> None:
+    cell = {**findings["cells"][0], "differences": {}, "verdicts": {}}
+    cell["arms"] = {name: cell["arms"][name] for name in finished}
+    read = Reader(page({"made": findings["made"], "cells": [cell]}, {}))
+    assert says in read.texts
+    assert any("Not enough is trained yet to compare them." in text for text in read.texts)
+
+
+@pytest.mark.parametrize(
     ("name", "low", "high", "says"),
     [
         ("mae", 0.1, 0.9, "worse"),
