@@ -1,4 +1,5 @@
 import itertools
+from types import SimpleNamespace
 from typing import get_args
 
 import keras
@@ -398,3 +399,9 @@ def test_more_tasks_than_can_be_tried_are_refused(strategy):
     with pytest.raises(UserError, match=f"{strategy} balances at most 8 tasks; received 9: choose pcgrad"):
         balanced(strategy, tasks)
     balanced(strategy, tasks[:8]).train_on_batch(*batch(tasks[:8]))
+
+
+def test_several_replicas_are_refused(monkeypatch):
+    monkeypatch.setattr(BalancedModel, "distribute_strategy", SimpleNamespace(num_replicas_in_sync=2))
+    with pytest.raises(UserError, match="pcgrad needs a single device; received 2: choose equal or given"):
+        balanced("pcgrad")

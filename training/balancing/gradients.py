@@ -16,7 +16,7 @@ def resolve(
 
     Args:
         rows: the gradients of each of K tasks, in the order of the parameters; None: without effect on it.
-        strategy: gets the Gram matrix of the shared parameters' gradients, over all replicas.
+        strategy: gets the Gram matrix of the shared parameters' gradients.
         present: [K], 1 for tasks with a label in the batch, else 0.
         seed: int64 [2], for the strategy.
 
@@ -29,7 +29,7 @@ def resolve(
     for column in itertools.compress(columns, shared):
         like = next(g for g in column if g is not None)
         flat = [tf.reshape(tf.zeros_like(like) if g is None else g, (-1,)) for g in column]
-        jacobian = over_replicas(tf.stack(flat))  # [K, parameters]
+        jacobian = tf.stack(flat)  # [K, parameters]
         gram += tf.matmul(jacobian, jacobian, transpose_b=True)
     # An overflow of float16 is the optimizer's to see, in the gradients, and to skip.
     finite = tf.reduce_all(tf.math.is_finite(gram))
@@ -48,11 +48,3 @@ def sum_known(gradients: Iterable[tf.Tensor | None]) -> tf.Tensor | None:
     """The sum of those that are not None; None if all are."""
     known = [g for g in gradients if g is not None]
     return tf.add_n(known) if known else None
-
-
-def over_replicas(x: tf.Tensor) -> tf.Tensor:
-    """The sum of what all replicas have for `x`."""
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return x
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, x)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from training.balancing.gradient_weights import MOST_TASKS, cagrad, pcgrad, upgrad
-from training.balancing.gradients import Strategy, over_replicas, resolve, sum_known
+from training.balancing.gradients import Strategy, resolve, sum_known
 from training.balancing.loss_weights import count_losses, dynamic_average, random, uncertainty
 
 Balancing = Literal[
@@ -95,7 +95,7 @@ class BalancedModel(keras.Model):
         """As keras.Model's, with dicts; the tasks stay those of the first call.
 
         Raises:
-            UserError: more tasks than the strategy can balance.
+            UserError: more tasks than the strategy can balance, or several replicas.
             ValueError: other tasks than at the first call.
         """
         if self.tasks and self.tasks != tuple(loss):
@@ -114,6 +114,11 @@ class BalancedModel(keras.Model):
             raise UserError(
                 f"{self._strategy} balances at most {MOST_TASKS} tasks; received {len(tasks)}: choose pcgrad"
             )
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1:  # each would see the gradients of its own examples alone
+            raise UserError(
+                f"{self.balancing} needs a single device; received {replicas}: choose equal or given"
+            )
         self.tasks = tasks
         self._step = self._state("step", (), dtype="int64")
         # Not a metric, which validation would log as well: sums of weights, and how many.
@@ -126,16 +131,8 @@ class BalancedModel(keras.Model):
     def _state(
         self, name: str, shape: tuple[int, ...], dtype: str = "float32", trainable: bool = False
     ) -> keras.Variable:
-        # Trainable or not, replicas compute the same of it.
-        aggregation = "mean" if trainable else "only_first_replica"
         return self.add_weight(
-            shape=shape,
-            initializer="zeros",
-            dtype=dtype,
-            trainable=trainable,
-            autocast=False,
-            aggregation=aggregation,
-            name=name,
+            shape=shape, initializer="zeros", dtype=dtype, trainable=trainable, autocast=False, name=name
         )
 
     def reset_metrics(self) -> None:
@@ -157,7 +154,7 @@ class BalancedModel(keras.Model):
                 weights, objective = self._weighted(tf.stack(objectives), present, seed)
                 objectives = [objective]
             if self.losses:  # of regularizers, which are nobody's task
-                objectives.append(tf.add_n(self.losses) / _replicas())
+                objectives.append(tf.add_n(self.losses))
             objectives = [self.optimizer.scale_loss(objective) for objective in objectives]
         variables = self.trainable_variables
         rows = [tape.gradient(objective, variables) for objective in objectives]
@@ -174,7 +171,7 @@ class BalancedModel(keras.Model):
         if sample_weight is None:
             return tf.ones(len(self.tasks))
         labels = [tf.reduce_sum(tf.cast(sample_weight[task], tf.float32)) for task in self.tasks]
-        return tf.cast(over_replicas(tf.stack(labels)) > 0, tf.float32)
+        return tf.cast(tf.stack(labels) > 0, tf.float32)
 
     def _task_losses(self, y: Any, y_pred: Any, sample_weight: Any) -> list[tf.Tensor]:
         return [
@@ -192,19 +189,19 @@ class BalancedModel(keras.Model):
         elif self._strategy == "dynamic_average":
             first = seed[1] % self.steps_per_epoch == 0
             history = tf.convert_to_tensor(self._history)
-            history = count_losses(history, over_replicas(losses), present, first)
+            history = count_losses(history, losses, present, first)
             self._history.assign(history)
             weights = dynamic_average(last=history[2], before=history[3])
         elif self._strategy == "random":
             weights = random(len(self.tasks), seed)
         else:
             weights = tf.ones(len(self.tasks))
-        return weights, tf.tensordot(weights, losses, 1) + penalty / _replicas()
+        return weights, tf.tensordot(weights, losses, 1) + penalty
 
     def _logs(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any, weights: tf.Tensor, present: tf.Tensor
     ) -> dict[str, Any]:
-        loss = self.compute_loss(x, y, y_pred, sample_weight) * _replicas()  # each has its share of the mean
+        loss = self.compute_loss(x, y, y_pred, sample_weight)
         self.metrics[0].update_state(loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0])
         logs = self.compute_metrics(x, y, y_pred, sample_weight)
         self._weight_sums.assign_add(tf.stack([weights * present, present]))
@@ -212,7 +209,3 @@ class BalancedModel(keras.Model):
         return logs | {
             f"{task}_weight": mean for task, mean in zip(self.tasks, tf.unstack(means), strict=True)
         }
-
-
-def _replicas() -> int:
-    return tf.distribute.get_strategy().num_replicas_in_sync
