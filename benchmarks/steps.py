@@ -18,7 +18,7 @@ from benchmarks.ways import Way
 from multitask import derive, layers
 from multitask.tasks import TASKS
 from training.config import TrainConfig
-from training.train import compile_model
+from training.phases import compile_model
 
 
 def training_step(way: Way, trunk: str, batch_size: int, image_size: int) -> tuple[int, Callable[[], float]]:

@@ -22,12 +22,16 @@ class EpochEnd(keras.callbacks.Callback):
 
     Args:
         run: whose folder.
+        network: as it is kept as the best model, of plain layers.
+        trained: the network whose layers are trained; the same one, or one of derived layers.
         unlabelled: tasks that no validation example has a label for: their figures are left out.
     """
 
-    def __init__(self, run: Run, unlabelled: list[str]) -> None:
+    def __init__(self, run: Run, network: keras.Model, trained: keras.Model, unlabelled: list[str]) -> None:
         super().__init__()
         self._run = run
+        self._network = network
+        self._trained = trained
         self._unlabelled = unlabelled
         # best: lowest validation loss; waited: epochs since; seconds: training time, and cpu_seconds the
         # processors', which other work on the machine disturbs less; peak_memory: bytes; all starts together.
@@ -51,11 +55,11 @@ class EpochEnd(keras.callbacks.Callback):
         patience = self._run.config.patience
         return 0 if 0 < patience <= self._state["waited"] else self._run.config.epochs - self.epochs_done
 
-    def restore(self, model: keras.Model) -> None:
-        """Brings `model`, its optimizer and this callback to where the run's last epoch ended, if one has."""
-        model.optimizer.build(model.trainable_variables)
+    def restore(self, model: keras.Model, optimizers: list[keras.Optimizer]) -> None:
+        """Brings `model`, the built optimizers and this callback to where the run's last epoch ended."""
         # By list: tracked through the model itself, the states of dropout's random seeds would be left out.
-        variables = [variable.value for variable in (*model.variables, *model.optimizer.variables)]
+        of_optimizers = [variable for optimizer in optimizers for variable in optimizer.variables]
+        variables = [variable.value for variable in (*model.variables, *of_optimizers)]
         checkpoint = tf.train.Checkpoint(variables=variables, **self._state)
         folder = self._run.folder / "checkpoints"
         self._checkpoints = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
@@ -83,8 +87,12 @@ class EpochEnd(keras.callbacks.Callback):
             )
         if better:
             (self._run.folder / "evaluation.json").unlink(missing_ok=True)  # of the best model before
+            if self._network is not self._trained:
+                self._network.set_weights(self._trained.get_weights())
             unfinished = self._run.folder / ".best.keras"
-            self.model.save(unfinished, include_optimizer=False)
+            # Made anew: the trained one remembers how it was compiled.
+            network = keras.Model(self._network.input, self._network.output, name=self._network.name)
+            network.save(unfinished, include_optimizer=False)
             os.replace(unfinished, self._run.folder / "best.keras")
             self._state["best"].assign(figures["val_loss"])
         self._state["waited"].assign(0 if better else self._state["waited"] + 1)
@@ -106,7 +114,7 @@ class EpochEnd(keras.callbacks.Callback):
             "seconds": float(self._state["seconds"]),
             "cpu_seconds": float(self._state["cpu_seconds"]),
             "peak_memory": int(self._state["peak_memory"]) or None,
-            "parameters": self.model.count_params(),
+            "parameters": self._network.count_params(),
         }
         write_json(self._run.folder / "summary.json", summary)
 

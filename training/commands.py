@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tensorflow_datasets as tfds
@@ -11,23 +12,34 @@ import tyro
 
 from multitask.errors import UserError
 from training.config import PRESETS, TrainConfig
+from training.runs import Run
 
+PRESET_HELP = f"--preset {{{','.join(PRESETS)}}} chooses the defaults below."
 T = TypeVar("T")
 
 
 def parse_config(arguments: Sequence[str] | None = None) -> TrainConfig:
-    """The TrainConfig of a command line: `--preset NAME` is where the other flags start from."""
+    """The TrainConfig of a command line: of a run by `--resume RUN`, else flags that start from a preset."""
+    resumed = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    resumed.add_argument("--resume", type=Path)
+    chosen, rest = resumed.parse_known_args(arguments)
+    if chosen.resume is not None:
+        if rest:
+            raise UserError(f"a resumed run keeps its settings; received {' '.join(rest)} beside --resume")
+        show_notices()
+        return Run.open(chosen.resume).config
+    preset, rest = split_preset(arguments)
+    return parse(TrainConfig, rest, default=preset, description=f"Trains one model. {PRESET_HELP}")
+
+
+def split_preset(arguments: Sequence[str] | None = None) -> tuple[TrainConfig, list[str]]:
+    """What `--preset NAME` names, and the arguments that it leaves."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="drawn")
     chosen, rest = first.parse_known_args(arguments)
     if chosen.preset not in PRESETS:
         raise UserError(f"preset must be one of {', '.join(PRESETS)}; received {chosen.preset!r}")
-    return parse(
-        TrainConfig,
-        rest,
-        default=PRESETS[chosen.preset],
-        description=f"Trains one model. --preset {{{','.join(PRESETS)}}} chooses the defaults below.",
-    )
+    return PRESETS[chosen.preset], rest
 
 
 def parse(what: Callable[..., T], arguments: Sequence[str] | None = None, **keywords: Any) -> T:

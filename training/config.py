@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from models.trunks import TRUNKS
+from models.trunks import check_trunk
+from models.trunks.pretrained import RANDOM
 from multitask.errors import UserError
 from multitask.losses import Gradients
 from multitask.tasks import TASKS, Task
+from training.balancing import Balancing
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,12 @@ class TrainConfig:
         tasks: what the model learns, names of multitask.tasks.TASKS; examples without a label for any of
             them are left out.
         approach: "functional": one trunk, a head per task; "naive": one network for one task.
-        trunk: a name of models.trunks.TRUNKS.
+        trunk: a name of models.trunks.TRUNKS, or pretrained:NAME for a network of keras.applications.
+        weights: of a pretrained trunk: a local file, or "random"; ImageNet's by download if not given.
+        frozen_epochs: epochs at the start in which the trunk is frozen, its batch normalization too (feature
+            extraction); the others are fine-tuning.
+        unfrozen_layers: the last layers of the trunk that fine-tuning trains; all if not given.
+        fine_tuning_rate: as learning_rate, of fine-tuning.
         image_size: height and width that pictures are brought to, in pixels.
         epochs: passes over the training examples.
         batch_size: examples a step.
@@ -48,6 +55,8 @@ class TrainConfig:
         weight_decay: AdamW's, on kernels alone.
         dropout: rate before each head's dense layer.
         label_smoothing: of categorical and binary tasks.
+        balancing: what the tasks' losses or gradients weigh in the shared trunk; see docs/balancing.md.
+        task_weights: a weight for each task, for the balancing "given".
         patience: epochs without a better validation loss after which training ends; 0: never.
         seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
         precision: Keras's dtype policy.
@@ -63,6 +72,10 @@ class TrainConfig:
     tasks: tuple[str, ...] = tuple(TASKS)
     approach: Literal["functional", "naive"] = "functional"
     trunk: str = "resnet"
+    weights: str | None = None
+    frozen_epochs: int = 0
+    unfrozen_layers: int | None = None
+    fine_tuning_rate: float = 1e-4
     image_size: int = 64
     epochs: int = 6
     batch_size: int = 64
@@ -71,6 +84,8 @@ class TrainConfig:
     weight_decay: float = 0.05
     dropout: float = 0.1
     label_smoothing: float = 0.0
+    balancing: Balancing = "equal"
+    task_weights: dict[str, float] = field(default_factory=dict)
     patience: int = 0
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -88,6 +103,8 @@ class TrainConfig:
         for name in ("datasets", "tasks"):
             names = getattr(self, name)
             object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
+        if self.weights not in (None, RANDOM):
+            object.__setattr__(self, "weights", str(Path(self.weights).absolute()))
         _check(bool(self.datasets), "datasets must name at least one source; received none")
         _check(bool(self.tasks), f"tasks must name at least one of {', '.join(TASKS)}; received none")
         for name in self.tasks:
@@ -97,10 +114,12 @@ class TrainConfig:
             self.approach != "naive" or len(self.tasks) == 1,
             f"the naive approach trains one task a run; received {' '.join(self.tasks)}: name one by --tasks",
         )
-        _check(self.trunk in TRUNKS, f"trunk must be one of {', '.join(TRUNKS)}; received {self.trunk!r}")
+        check_trunk(self.trunk, self.weights and RANDOM)  # a file is looked for when the network is built
+        self._check_fine_tuning()
+        self._check_balancing()
         for name in ("image_size", "epochs", "batch_size"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
-        for name in ("warmup_epochs", "weight_decay", "patience", "learning_rate"):
+        for name in ("warmup_epochs", "weight_decay", "patience", "learning_rate", "fine_tuning_rate"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative; received {getattr(self, name)}")
         for name in ("dropout", "label_smoothing"):
             _check(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1); received {getattr(self, name)}")
@@ -108,6 +127,32 @@ class TrainConfig:
         for part in fields(self.augmentation):
             value = getattr(self.augmentation, part.name)
             _check(0 <= value <= 1, f"augmentation.{part.name} must be in [0, 1]; received {value}")
+
+    def _check_fine_tuning(self) -> None:
+        _check(
+            0 <= self.frozen_epochs <= self.epochs,
+            f"frozen_epochs must be of the {self.epochs} epochs; received {self.frozen_epochs}",
+        )
+        layers = self.unfrozen_layers
+        _check(layers is None or layers >= 1, f"unfrozen_layers must be at least 1; received {layers}")
+        _check(
+            layers is None or self.frozen_epochs > 0,
+            "unfrozen_layers are what is trained after frozen_epochs; received no frozen_epochs",
+        )
+
+    def _check_balancing(self) -> None:
+        _check(
+            self.balancing in get_args(Balancing),
+            f"balancing must be one of {', '.join(get_args(Balancing))}; received {self.balancing!r}",
+        )
+        _check(
+            (self.balancing == "given") == bool(self.task_weights),
+            'task_weights belong to the balancing "given", which needs them; received balancing '
+            f"{self.balancing!r}, task_weights {self.task_weights}",
+        )
+        for name, weight in self.task_weights.items():
+            _check(name in self.tasks, f"task_weights must be of {', '.join(self.tasks)}; received {name!r}")
+            _check(weight > 0, f"task_weights must be positive; received {weight} for {name}")
 
     @property
     def chosen_tasks(self) -> tuple[Task, ...]:

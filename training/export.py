@@ -86,6 +86,7 @@ def _write_saved_model(model: keras.Model, tasks: list[Task], size: int, folder:
 
 def _labels(run: Run, tasks: list[Task]) -> dict[str, object]:
     """What a client needs to put answers into words, and where they come from."""
+    evaluation = run.evaluation
     return {
         "image_size": run.config.image_size,
         "tasks": {
@@ -95,7 +96,7 @@ def _labels(run: Run, tasks: list[Task]) -> dict[str, object]:
             for task in tasks
         },
         "training_data": run.config.datasets,
-        "metrics": run.evaluation,
+        "metrics": evaluation and {name: evaluation[name] for name in ("split", "tasks")},
     }
 
 

@@ -3,7 +3,8 @@
 config.json     the settings           metrics.jsonl    a line an epoch
 summary.json    written at the end     tensorboard/     the same for TensorBoard
 checkpoints/    to resume from         best.keras       the model of the best epoch
-evaluation.json and figures/           what `training.evaluate` finds
+predictions.npz, evaluation.json and figures/   what `training.evaluate` finds
+lock            held while it is trained
 """
 
 import dataclasses
@@ -17,7 +18,6 @@ from typing import Any
 
 import keras
 
-import multitask.layers  # noqa: F401  a run on derived layers is loaded by their names
 from multitask.errors import UserError
 from training.config import Augmentation, TrainConfig
 

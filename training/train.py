@@ -2,6 +2,7 @@
 
 python -m training.train                                        drawn faces, some minutes on 2 cores
 python -m training.train --preset faces --manual-dir ARCHIVES   real ones, about an hour
+python -m training.train --resume runs/drawn                    goes on with a run that was stopped
 """
 
 import logging
@@ -14,12 +15,12 @@ from tensorflow.python.framework import config as determinism  # only switching 
 from models import functional, naive
 from multitask import derive
 from multitask.errors import UserError, run_command
-from multitask.losses import guess_level, loss_of
 from multitask.tasks import Task
+from training.balancing import balance
 from training.checkpoints import EpochEnd
 from training.commands import parse_config
 from training.config import TrainConfig
-from training.metrics import AnswerError
+from training.phases import compile_model, phases
 from training.pipeline import Examples, evaluation_batches, load_examples, training_batches
 from training.runs import Run
 
@@ -62,27 +63,35 @@ def _train(run: Run, config: TrainConfig) -> None:
 
     steps = max(1, round(len(examples) / config.batch_size))
     keras.utils.set_random_seed(config.seed)  # after the data is read: preparing it draws numbers as well
-    model = build_model(config)
-    compile_model(model, config, learned, steps)
-    epoch_end = EpochEnd(run, unlabelled=[t.name for t in learned if not validation.labelled(t).any()])
-    epoch_end.restore(model)
-    model.fit(
-        training_batches(
-            examples,
-            config.chosen_tasks,
-            config.batch_size,
-            config.seed,
-            first_step=epoch_end.epochs_done * steps,
-            augmentation=config.augmentation,
-        ),
-        validation_data=evaluation_batches(validation, config.chosen_tasks, config.batch_size),
-        epochs=epoch_end.epochs_done + epoch_end.epochs_left,
-        initial_epoch=epoch_end.epochs_done,
-        steps_per_epoch=steps,
-        callbacks=[epoch_end, keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False)],
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    network = build_model(config)
+    trained = derive(network) if config.gradients == "derived" else network
+    model = balance(trained, config.balancing, config.seed, steps)
+    schedule = phases(config)
+    optimizers = [compile_model(model, config, learned, steps, phase) for phase in schedule]
+    unlabelled = [task.name for task in learned if not validation.labelled(task).any()]
+    epoch_end = EpochEnd(run, network, trained, unlabelled)
+    epoch_end.restore(model, optimizers)
+    for phase, optimizer in zip(schedule, optimizers, strict=True):
+        if epoch_end.epochs_done >= phase.end or epoch_end.epochs_left == 0:
+            continue
+        compile_model(model, config, learned, steps, phase, optimizer)
+        model.fit(
+            training_batches(
+                examples,
+                config.chosen_tasks,
+                config.batch_size,
+                config.seed,
+                first_step=epoch_end.epochs_done * steps,
+                augmentation=config.augmentation,
+            ),
+            validation_data=evaluation_batches(validation, config.chosen_tasks, config.batch_size),
+            epochs=phase.end,
+            initial_epoch=epoch_end.epochs_done,
+            steps_per_epoch=steps,
+            callbacks=[epoch_end, keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False)],
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     epoch_end.finish(learned, len(examples))
 
 
@@ -110,46 +119,14 @@ def build_model(config: TrainConfig) -> keras.Model:
     """The network of `config`, from its seed: uint8 [N, S, S, 3] -> {task: logits [N, units]}."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
+    settings = config.trunk, config.image_size, config.dropout, config.weights
     try:
         if config.approach == "functional":
-            model = functional.build(config.chosen_tasks, config.trunk, config.image_size, config.dropout)
-        else:
-            (task,) = config.chosen_tasks
-            network = naive.build(task, config.trunk, config.image_size, config.dropout)
-            model = naive.with_named_output(task, network)
+            return functional.build(config.chosen_tasks, *settings)
+        (task,) = config.chosen_tasks
+        return naive.with_named_output(task, naive.build(task, *settings))
     finally:
         keras.config.set_dtype_policy(policy)
-    return derive(model) if config.gradients == "derived" else model
-
-
-def compile_model(model: keras.Model, config: TrainConfig, learned: list[Task], steps: int) -> None:
-    """Readies `model` to learn the tasks `learned`; the heads of others are frozen.
-
-    At zero gradient alone, AdamW's decay and its old moments would still move them.
-    """
-    for task in config.chosen_tasks:
-        model.get_layer(task.name).trainable = task in learned
-    warmup = round(config.warmup_epochs * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(1, config.epochs * steps - warmup),
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(
-        var_list=[v for v in model.trainable_variables if not v.path.endswith("kernel")]
-    )
-    model.compile(
-        optimizer,
-        loss={task.name: loss_of(task, config.label_smoothing, config.gradients) for task in learned},
-        # In its own unit, years, the loss of age is ten times that of gender and would leave little for it.
-        loss_weights={task.name: 1 / guess_level(task) for task in learned},
-        weighted_metrics={
-            task.name: [AnswerError(task, full_name=len(model.output) == 1)] for task in learned
-        },
-        jit_compile=config.xla,
-    )
 
 
 def _main() -> None:

@@ -1,6 +1,6 @@
 import dataclasses
+import itertools
 import json
-import subprocess
 import sys
 
 import keras
@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from multitask import derive
 from multitask.errors import UserError
 from multitask.tasks import TASKS
 from training.checkpoints import EpochEnd
 from training.config import TrainConfig
 from training.evaluate import evaluate
 from training.export import export
+from training.phases import compile_model
 from training.pipeline import load_examples
 from training.runs import Run
-from training.train import build_model, compile_model, train
+from training.train import build_model, train
 
 
 def weights(model):
@@ -118,9 +120,9 @@ def test_figures_of_an_earlier_best_model_do_not_outlive_it(tiny):
     run = Run.start(tiny())
     model = build_model(run.config)
     compile_model(model, run.config, list(TASKS.values()), steps=1)
-    callback = EpochEnd(run, unlabelled=[])
+    callback = EpochEnd(run, model, model, unlabelled=[])
     callback.set_model(model)
-    callback.restore(model)
+    callback.restore(model, [model.optimizer])
     for epoch, (loss, kept) in enumerate([(2.0, False), (3.0, True), (1.0, False)]):
         (run.folder / "evaluation.json").write_text("{}")
         callback.on_epoch_begin(epoch)
@@ -181,12 +183,18 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, precision):
     [(False, {}), (True, {"approach": "naive", "tasks": ("age",)})],
     ids=["functional", "naive, XLA"],
 )
-def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach):
+def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach, monkeypatch):
+    calls = []
+    module = sys.modules["training.train"]
+    monkeypatch.setattr(module, "derive", lambda model: calls.append(model) or derive(model))
     derived, autodiff = (
         train(tiny(gradients, gradients=gradients, xla=xla, epochs=1, **approach))
         for gradients in ("derived", "autodiff")
     )
-    assert any(type(layer).__module__ == "multitask.layers.dense" for layer in derived.best_model().layers)
+    assert len(calls) == 1
+    assert not [
+        layer for layer in derived.best_model().layers if type(layer).__module__.startswith("multitask")
+    ]
     for ours, theirs in zip(
         weights(derived.best_model()).values(), weights(autodiff.best_model()).values(), strict=True
     ):
@@ -195,16 +203,52 @@ def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach):
     assert evaluate(derived)["tasks"].keys() == evaluate(autodiff)["tasks"].keys()
 
 
-def test_a_run_on_derived_layers_is_read_by_another_process(tiny):
-    run = train(tiny(gradients="derived", epochs=1))
-    read = (
-        "import sys; from pathlib import Path; from training.runs import Run; "
-        "print(Run.open(Path(sys.argv[1])).best_model().name)"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", read, run.folder], capture_output=True, text=True, check=True
-    )
-    assert answer.stdout.strip() == run.best_model().name
+def test_feature_extraction_then_fine_tuning(tiny, monkeypatch):
+    """What may move in each phase, batch normalization's statistics included."""
+    config = tiny(trunk="resnet", image_size=16, frozen_epochs=1, unfrozen_layers=2, balancing="pcgrad")
+    keras.utils.set_random_seed(config.seed)
+    states = [weights(build_model(config))]
+    end = EpochEnd.on_epoch_end
+
+    def on_epoch_end(self, epoch, logs=None):
+        end(self, epoch, logs)
+        states.append(weights(self._trained))
+
+    monkeypatch.setattr(EpochEnd, "on_epoch_end", on_epoch_end)
+    train(config)
+    moved = [
+        {path.rpartition("/")[0] for path in before if (before[path] != after[path]).any()}
+        for before, after in itertools.pairwise(states)
+    ]
+    assert moved == [set(TASKS), {*TASKS, "block4_shortcut_conv", "block4_2_conv"}]
+
+
+def test_a_run_killed_between_the_phases_goes_on_to_the_same_end(tiny, monkeypatch):
+    settings = {"frozen_epochs": 1, "unfrozen_layers": 1, "balancing": "dynamic_average", "epochs": 3}
+    whole = train(tiny("whole", **settings))
+    for stopped_after in (1, 2):
+        config = tiny(f"stopped_{stopped_after}", **settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(EpochEnd, "on_epoch_begin", _stop_before(stopped_after))
+            with pytest.raises(KeyboardInterrupt):
+                train(config)
+        resumed = train(config)
+        assert resumed.history[-1]["loss"] == whole.history[-1]["loss"]
+        for one, other in zip(
+            weights(resumed.best_model()).values(), weights(whole.best_model()).values(), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def _stop_before(epoch):
+    begin = EpochEnd.on_epoch_begin
+
+    def on_epoch_begin(self, number, logs=None):
+        if number == epoch:
+            raise KeyboardInterrupt
+        begin(self, number, logs)
+
+    return on_epoch_begin
 
 
 def test_a_naive_run_learns_one_task(tiny):
@@ -230,9 +274,9 @@ def test_validation_without_a_task_reports_no_figure_for_it(tiny):
     run = Run.start(tiny())
     model = build_model(run.config)
     compile_model(model, run.config, list(TASKS.values()), steps=1)
-    callback = EpochEnd(run, unlabelled=["emotion"])
+    callback = EpochEnd(run, model, model, unlabelled=["emotion"])
     callback.set_model(model)
-    callback.restore(model)
+    callback.restore(model, [model.optimizer])
     callback.on_epoch_begin(0)
     callback.on_epoch_end(0, {"val_loss": 1.0, "val_emotion_accuracy": 0.0, "emotion_accuracy": 0.5})
     assert set(run.history[0]) == {"epoch", "seconds", "val_loss", "emotion_accuracy"}
@@ -245,7 +289,18 @@ def test_validation_without_a_task_reports_no_figure_for_it(tiny):
         ({"tasks": ("age", "mood")}, "tasks must be of age, emotion, gender; received 'mood'"),
         ({"tasks": ("age", "age")}, "tasks must differ"),
         ({"approach": "naive"}, "the naive approach trains one task a run; received age emotion gender"),
-        ({"trunk": "vgg"}, "trunk must be one of lenet, resnet; received 'vgg'"),
+        ({"trunk": "vgg99"}, "trunk must be one of lenet, .*; received 'vgg99'"),
+        ({"weights": "there.h5"}, "weights are for trunks pretrained:NAME"),
+        ({"frozen_epochs": 7}, "frozen_epochs must be of the 6 epochs; received 7"),
+        ({"unfrozen_layers": 2}, "unfrozen_layers are what is trained after frozen_epochs"),
+        ({"balancing": "fair"}, "balancing must be one of equal, given, .*; received 'fair'"),
+        ({"balancing": "given"}, 'task_weights belong to the balancing "given"'),
+        ({"task_weights": {"age": 2.0}}, 'task_weights belong to the balancing "given"'),
+        (
+            {"balancing": "given", "task_weights": {"mood": 2.0}},
+            "task_weights must be of age, emotion, gender",
+        ),
+        ({"balancing": "given", "task_weights": {"age": 0.0}}, "task_weights must be positive; received 0.0"),
         ({"epochs": 0}, "epochs must be at least 1; received 0"),
         ({"seed": -1}, "seed must be in"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
