@@ -8,10 +8,21 @@ warnings.filterwarnings("ignore", message=r".*found in sys\.modules", category=R
 
 import multitask  # noqa: E402, F401  before anything else imports TensorFlow, and not quietly
 from training.compare import compare  # noqa: E402
+from training.comparison.matrix import CompareConfig  # noqa: E402
 from training.config import PRESETS, Augmentation, TrainConfig  # noqa: E402
 from training.evaluate import evaluate  # noqa: E402
 from training.export import export  # noqa: E402
 from training.runs import Run  # noqa: E402
 from training.train import train  # noqa: E402
 
-__all__ = ["PRESETS", "Augmentation", "Run", "TrainConfig", "compare", "evaluate", "export", "train"]
+__all__ = [
+    "PRESETS",
+    "Augmentation",
+    "CompareConfig",
+    "Run",
+    "TrainConfig",
+    "compare",
+    "evaluate",
+    "export",
+    "train",
+]

@@ -1,141 +1,184 @@
 """Three networks or one with three heads? `python -m training.compare --help`.
 
-python -m training.compare --preset quick --run runs/both
-python -m training.compare --preset faces --run runs/both_faces --manual-dir ARCHIVES
+python -m training.compare --preset quick --trunks lenet resnet --run runs/both
+python -m training.compare --preset faces --epochs 8 --run runs/both_faces --manual-dir ARCHIVES   some hours
 """
 
-import dataclasses
-import functools
-import statistics
-import time
-from typing import Any
+import os
+import platform
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
+import tyro
 from rich.console import Console
 from rich.table import Table
+from tyro.conf import Suppress
 
 from multitask.errors import UserError, run_command
-from training.commands import parse_config
+from multitask.losses import Gradients
+from multitask.tasks import TASKS, Task
+from training.balancing import Balancing
+from training.commands import PRESET_HELP, parse, split_preset
+from training.comparison.findings import cell_findings
+from training.comparison.matrix import Arm, Cell, CompareConfig
+from training.comparison.pictures import pictures_of_mistakes
+from training.comparison.processes import train_all
+from training.comparison.report import write_report
 from training.config import TrainConfig
-from training.evaluate import evaluate, quality
-from training.runs import Run, write_json
-from training.train import train
-
-BATCH_SIZES = (1, 64)
+from training.evaluate import quality
+from training.pipeline import Examples, load_examples
+from training.runs import write_json
 
 
-def compare(config: TrainConfig) -> dict[str, Any]:
-    """Trains the functional model and a naive network for each of its tasks, and judges both.
+def compare(config: CompareConfig) -> dict[str, Any]:
+    """Trains and judges, side by side, a network for each task and one with all heads.
 
-    All from the same trunk for the same number of epochs; a naive network sees the examples that have a label
-    for its task, the functional one all. Runs lie in `config.run`; those already finished are not repeated.
+    On every mixture of datasets, with every trunk and every seed: from the same trunk, with the same settings
+    and for as many epochs. A naive network sees the examples that have a label for its task, the functional
+    one all of them. So with `equal_compute` the functional one is trained a second time, for as many epochs
+    as make the pictures that the naive networks see together.
+
+    Each run lies in a folder of its own in `config.run`; what is finished is not trained again.
 
     Returns:
-        {"functional", "naive"}: each with "tasks" {task: figures}, "parameters", "examples" {run: seen in an
-        epoch}, "training_seconds", "milliseconds_per_image" {batch size: of all networks together};
-        also written to comparison.json there.
+        What report.json holds, see docs/comparison.md; it and report.html are written to `config.run`.
 
     Raises:
-        UserError: as `train`, or `config.run` is the folder of a single run.
+        UserError: settings that don't fit the folder, the data or each other, or a run that failed; what was
+            finished before stays.
     """
-    if (config.run / "config.json").exists():
+    found = []
+    prepared = [(cell, *_arms(cell)) for cell in config.cells]
+    if not config.report_only:
+        each = [(run, n) for _, arms, counts in prepared for run, n in _runs(arms, counts["train"])]
+        train_all(*zip(*each, strict=True))
+    for cell, arms, counts in prepared:
+        cell_found = cell_findings(cell, arms, counts)
+        if cell_found["arms"]:
+            found.append(cell_found)
+    if not found:
+        raise UserError(f"a report needs finished runs; {config.run} has none: leave out --report-only")
+    findings = {"made": _made(), "cells": found}
+    write_json(config.run / "report.json", findings)
+    write_report(findings, config.run, pictures_of_mistakes(config, findings))
+    return findings
+
+
+def _arms(cell: Cell) -> tuple[dict[int, list[Arm]], dict[str, dict[str, int]]]:
+    """The arms of each seed, and how many examples of each split are labelled for what."""
+    common = cell.config("functional", cell.comparison.seeds[0])
+
+    def examples(split: str) -> Examples:
+        places = common.data_dir, common.manual_dir
+        return load_examples(common.datasets, split, common.chosen_tasks, common.image_size, *places)
+
+    counts = {split: _counts(examples(split), common.chosen_tasks) for split in ("train", "test")}
+    labelled = {name: count for name, count in counts["train"].items() if name != "all"}
+    if not labelled:
         raise UserError(
-            f"run must be a new folder or a comparison's; {config.run} is a single run's: name another"
+            f"tasks need labels; {cell.mixture} has none for {', '.join(common.tasks)}: choose others"
         )
-    settings = {
-        "functional": [dataclasses.replace(config, approach="functional", run=config.run / "functional")]
-    }
-    functional = train(settings["functional"][0])
-    learned = functional.summary["learned"] if functional.summary else []
-    settings["naive"] = [
-        dataclasses.replace(config, run=config.run / f"naive_{task}", approach="naive", tasks=(task,))
-        for task in learned
+    arms = {seed: cell.arms(seed, labelled, counts["train"]["all"]) for seed in cell.comparison.seeds}
+    return arms, counts
+
+
+def _counts(examples: Examples, tasks: Sequence[Task]) -> dict[str, int]:
+    labelled = {task.name: int(examples.labelled(task).sum()) for task in tasks}
+    return {"all": len(examples), **{name: count for name, count in labelled.items() if count}}
+
+
+def _runs(arms: dict[int, list[Arm]], counts: dict[str, int]) -> list[tuple[TrainConfig, int]]:
+    """All runs, seed by seed, and how many pictures an epoch of each has."""
+    return [
+        (run, counts[run.tasks[0]] if run.approach == "naive" else counts["all"])
+        for of_seed in arms.values()
+        for arm in of_seed
+        for run in arm.runs
     ]
-    runs = {approach: [train(one) for one in each] for approach, each in settings.items()}
-    times = time_per_image(
-        {approach: [run.best_model() for run in each] for approach, each in runs.items()}, config.image_size
-    )
-    found = {
-        approach: {**_judge(each), "milliseconds_per_image": times[approach]}
-        for approach, each in runs.items()
-    }
-    write_json(config.run / "comparison.json", found)
-    return found
 
 
-def _judge(runs: list[Run]) -> dict[str, Any]:
-    summaries = {run.folder.name: run.summary or {} for run in runs}
+def _made() -> dict[str, str]:
+    module = Path(sys.argv[0]).stem
+    command = f"python -m training.{module}" if module == "compare" else f"python {Path(sys.argv[0]).name}"
     return {
-        "tasks": {name: result for run in runs for name, result in evaluate(run)["tasks"].items()},
-        "parameters": sum(summary["parameters"] for summary in summaries.values()),
-        "examples": {name: summary["examples"] for name, summary in summaries.items()},
-        "training_seconds": sum(summary["seconds"] for summary in summaries.values()),
+        "command": " ".join([command, *map(shlex.quote, sys.argv[1:])]),
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
+        + (", ".join(gpu.device_type for gpu in tf.config.list_physical_devices("GPU")) or "no GPU"),
     }
 
 
-def time_per_image(
-    networks: dict[str, list[keras.Model]], image_size: int, rounds: int = 15
-) -> dict[str, dict[str, float]]:
-    """Median milliseconds an image by batch size, for all networks of an approach together, taking turns.
-
-    Args:
-        networks: of each approach, uint8 [N, image_size, image_size, 3] -> {task: logits}.
-        image_size: height and width of the pictures, in pixels.
-        rounds: how often each is timed.
-    """
-    pictures = tf.TensorSpec((None, image_size, image_size, 3), tf.uint8)
-    calls = {
-        approach: [
-            tf.function(functools.partial(model, training=False), input_signature=[pictures])
-            for model in models
-        ]
-        for approach, models in networks.items()
-    }
-    medians: dict[str, dict[str, float]] = {approach: {} for approach in networks}
-    for batch_size in BATCH_SIZES:
-        shape = (batch_size, image_size, image_size, 3)
-        images = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-        seconds: dict[str, list[float]] = {approach: [] for approach in networks}
-        for _ in range(rounds + 1):
-            for approach, each in calls.items():
-                began = time.perf_counter()
-                for call in each:
-                    for logits in call(images).values():
-                        logits.numpy()
-                seconds[approach].append(time.perf_counter() - began)
-        for approach, measured in seconds.items():  # the first round traces
-            medians[approach][str(batch_size)] = 1000 * statistics.median(measured[1:]) / batch_size
-    return medians
-
-
-def comparison_table(config: TrainConfig, found: dict[str, Any]) -> Table:
-    """The figures of `compare`, an approach a column."""
-    table = Table(title=f"naive or functional: trunk {config.trunk}, {', '.join(config.datasets)}")
+def comparison_table(cell: dict[str, Any]) -> Table:
+    """The main figures of a cell of `compare`'s findings, an arm a column: means over seeds."""
+    table = Table(title=f"{cell['name']}: means of {len(cell['seeds'])} seeds", title_justify="left")
     table.add_column("test split")
-    for approach in found:
-        table.add_column("one trunk, all heads" if approach == "functional" else "a network a task")
-    rows = {
-        task.name: [quality(task, side["tasks"].get(task.name)) for side in found.values()]
-        for task in config.chosen_tasks
-    }
-    rows["parameters"] = [f"{side['parameters']:,}" for side in found.values()]
-    rows["pictures an epoch"] = [f"{sum(side['examples'].values()):,}" for side in found.values()]
-    rows["training time"] = [f"{side['training_seconds']:.0f} s" for side in found.values()]
-    for size in map(str, BATCH_SIZES):
-        name = f"time an image, {size} at once"
-        rows[name] = [f"{side['milliseconds_per_image'][size]:.2f} ms" for side in found.values()]
+    for arm in cell["arms"].values():
+        table.add_column(arm["title"])
+    rows = {name: [_in_words(TASKS[name], arm["quality"][name]) for arm in cell["arms"].values()]
+            for name in cell["tasks"]}  # fmt: skip
+    costs = [arm["cost"] for arm in cell["arms"].values()]
+    rows["parameters"] = [f"{cost['parameters']:,}" for cost in costs]
+    rows["pictures seen"] = [f"{cost['pictures']:,.0f}" for cost in costs]
+    rows["training time"] = [f"{cost['seconds']:.0f} s" for cost in costs]
+    for size in costs[0]["milliseconds_per_image"]:
+        cells = [f"{cost['milliseconds_per_image'][size]:.2f} ms" for cost in costs]
+        rows[f"time an image, {size} at once"] = cells
+    if None not in (through := [cost["http_milliseconds"] for cost in costs]):
+        rows["time through HTTP"] = [f"{milliseconds:.1f} ms" for milliseconds in through]
     for name, cells in rows.items():
         table.add_row(name, *cells)
+    for name, verdicts in cell["verdicts"].items():
+        words = ", ".join(f"{task} {word}" for task, word in verdicts.items())
+        table.caption = f"{table.caption + chr(10) if table.caption else ''}{name}: {words}"
     return table
 
 
+def _in_words(task: Task, figures: dict[str, Any] | None) -> str:
+    return quality(task, figures and {name: figure["mean"] for name, figure in figures.items()})
+
+
+@dataclass(frozen=True)
+class _Settings(TrainConfig):
+    """Of every run; what a comparison varies is not asked for here."""
+
+    run: Suppress[Path] = Path("runs/comparison")
+    datasets: Suppress[tuple[str, ...]] = ("synthetic_faces",)
+    approach: Suppress[Any] = "functional"
+    trunk: Suppress[str] = "resnet"
+    seed: Suppress[int] = 0
+    gradients: Suppress[Gradients] = "autodiff"
+    balancing: Suppress[Balancing] = "equal"
+    task_weights: Suppress[dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Command(CompareConfig):
+    __doc__ = CompareConfig.__doc__
+    training: Annotated[_Settings, tyro.conf.arg(name="")] = field(default_factory=_Settings)
+
+
 def _main() -> None:
-    config = parse_config()
+    preset, rest = split_preset()
+    settings = _Settings(**vars(preset))
+    default = _Command(datasets=("+".join(preset.datasets),), trunks=(preset.trunk,), training=settings)
+    config = parse(_Command, rest, default=default, description=f"{CompareConfig.__doc__} {PRESET_HELP}")
+    # So that a run being trained is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = compare(config)
-    Console().print(comparison_table(config, found))
-    print(f"kept: {config.run / 'comparison.json'}")
+    for cell in found["cells"]:
+        Console().print(comparison_table(cell))
+    print(f"kept: {config.run / 'report.json'}\nread: {config.run / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,14 @@ def test_train_evaluate_export(tmp_path, data_dir):
             ["nowhere"],
             "error: run must be a folder made by training.train; received nowhere",
         ),
+        (
+            "training.train",
+            ["--resume", "runs/a", "--epochs", "3"],
+            "error: a resumed run keeps its settings; received --epochs 3 beside --resume",
+        ),
         ("training.compare", ["--epochs", "0"], "error: epochs must be at least 1; received 0"),
+        ("training.compare", ["--trunks", "lenet", "vgg99"], "error: trunk must be one of lenet, "),
+        ("training.compare", ["--seeds", "1", "1"], "error: seeds must name at least one, and none twice"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_exit_code_2(module, arguments, message, tmp_path):

@@ -9,6 +9,7 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
 )
 WIDTH = 340
 """Of a plot in CSS pixels at its natural size: a phone's."""
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "report",
     "text.parse_math": False,
@@ -209,7 +210,7 @@ def _rows(
     return figure, axes, places
 
 
-def _write(axes: Axes, x: float, y: float, words: str, **style: str) -> None:
+def _write(axes: Axes, x: float, y: float, words: str, **style: Any) -> None:
     axes.text(x, y, words, transform=axes.get_yaxis_transform(), va="top", **style)
 
 

@@ -2,13 +2,12 @@
 
 from typing import Any
 
+from training.comparison.matrix import FUNCTIONAL, NAIVE
 from training.comparison.plots import bar_plot
 from training.comparison.report_markup import MISSING, Html, element, join, table
 from training.comparison.report_words import (
     COSTS,
     DRAWN_COSTS,
-    FUNCTIONAL,
-    NAIVE,
     capitalized,
     count,
     counted,

@@ -4,12 +4,11 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from training.comparison.matrix import FUNCTIONAL, NAIVE
 from training.comparison.plots import Point, Row, dot_plot
 from training.comparison.report_markup import Html, details, element, join, table
 from training.comparison.report_words import (
     FIGURES,
-    FUNCTIONAL,
-    NAIVE,
     better_side,
     capitalized,
     main_figure,
@@ -39,7 +38,9 @@ def confusions(cell: dict[str, Any]) -> Html:
     if not found:
         return element("p", "No task with classes was judged.")
     note = "A row is a label, a column the answer given; shares of the row in percent, summed over seeds."
-    matrices = (_matrix(cell["tasks"][name]["labels"], *rest, spoken(name)) for name, *rest in found)
+    matrices = (
+        _matrix(cell["tasks"][name]["labels"], title, counts, spoken(name)) for name, title, counts in found
+    )
     return join([element("p", note, class_="note"), element("div", *matrices, class_="plots")])
 
 
@@ -107,8 +108,11 @@ def _group_plot(
         points, said = [], []
         for key, (place, _) in _both(cell).items():
             figure = found[key].get(group, {}).get("figures", {}).get(main, {})
-            ends = (figure.get(end) for end in ("value", "low", "high"))
-            points.append(Point(place, *(None if end is None else end * words.scale for end in ends)))
+            value, low, high = (
+                None if figure.get(end) is None else figure[end] * words.scale
+                for end in ("value", "low", "high")
+            )
+            points.append(Point(place, value, low, high))
             said.append(words.value(figure.get("value")))
         rows.append(Row(_in_words(group), " | ".join(said), points))
     titles = " and ".join(arm["title"] for _, arm in _both(cell).values())

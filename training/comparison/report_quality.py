@@ -3,11 +3,11 @@
 from collections import defaultdict
 from typing import Any
 
+from training.comparison.matrix import NAIVE
 from training.comparison.plots import Point, Row, curve_plot, dot_plot, swatch
 from training.comparison.report_markup import MISSING, Html, element, join, table
 from training.comparison.report_words import (
     FIGURES,
-    NAIVE,
     better_side,
     capitalized,
     main_figure,

@@ -3,14 +3,13 @@
 from collections import Counter
 from typing import Any
 
+from training.comparison.matrix import EQUAL_COMPUTE, FUNCTIONAL
 from training.comparison.report_costs import examples_in_words, relative
 from training.comparison.report_markup import MISSING, Html, element, join, table
 from training.comparison.report_quality import verdict
 from training.comparison.report_words import (
     COSTS,
-    EQUAL_COMPUTE,
     FIGURES,
-    FUNCTIONAL,
     count,
     counted,
     listed,

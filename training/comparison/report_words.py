@@ -8,9 +8,6 @@ from training.comparison.report_markup import MISSING
 from training.metrics import FIGURES as JUDGED_BY
 from training.metrics import LOWER_IS_BETTER
 
-NAIVE, FUNCTIONAL, EQUAL_COMPUTE = "naive", "functional", "functional_equal_compute"
-"""The arms that the report speaks of by name."""
-
 
 @dataclass(frozen=True)
 class Figure:

@@ -1,7 +1,9 @@
 """One TFDS builder a source, all yielding the same features; a new source is one file and one entry."""
 
+from typing import Any
+
 from training.datasets.fer2013 import Fer2013
 from training.datasets.synthetic_faces import SyntheticFaces
 from training.datasets.utk_face import UtkFace
 
-DATASETS = {"synthetic_faces": SyntheticFaces, "utk_face": UtkFace, "fer2013": Fer2013}
+DATASETS: dict[str, Any] = {"synthetic_faces": SyntheticFaces, "utk_face": UtkFace, "fer2013": Fer2013}

@@ -138,6 +138,8 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     """Names that the archive may have in the manual_dir; the first that is there is read."""
     MEMBERS: ClassVar[str]
     """What an archive must hold, in words."""
+    SHAREABLE: ClassVar[bool] = False
+    """Whether its pictures may be passed on, as within a report."""
 
     @abstractmethod
     def candidates(self, archive: Path) -> Iterator[Candidate | tuple[str, str]]:

@@ -1,0 +1,85 @@
+"""Trains runs one after another, each in a process of its own, and shows how far all of them are.
+
+So each run's peak of memory is its own, and nothing that TensorFlow keeps of one slows the next.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from multitask.errors import UserError
+from training.config import TrainConfig
+from training.runs import Run
+
+logger = logging.getLogger(__name__)
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def train_all(configs: Sequence[TrainConfig], pictures: Sequence[int]) -> None:
+    """Trains what is not yet finished of `configs`.
+
+    Args:
+        configs: the runs, in the order in which they are trained.
+        pictures: that each run sees in an epoch, by which progress is counted.
+
+    Raises:
+        UserError: a run's folder doesn't fit its settings (before any is trained), or training it failed.
+    """
+    runs = [Run.start(config) for config in configs]
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"),
+        TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
+        transient=True, disable=not sys.stdout.isatty(),
+    )  # fmt: skip
+    with bar:
+        total = bar.add_task(
+            "", total=sum(n * run.config.epochs for run, n in zip(runs, pictures, strict=True))
+        )
+        done = 0
+        for number, (run, seen) in enumerate(zip(runs, pictures, strict=True), start=1):
+            name = f"run {number} of {len(runs)}: {'/'.join(run.folder.parts[-4:])}"
+            if run.summary is None:
+                process = _start(run)
+                try:
+                    while process.poll() is None:
+                        epochs = len(run.history)
+                        bar.update(
+                            total,
+                            completed=done + seen * epochs,
+                            description=f"{name}, epoch {min(epochs + 1, run.config.epochs)}",
+                        )
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
+                finally:
+                    process.terminate()
+                    process.wait()
+                if run.summary is None:
+                    raise UserError(_failure(run, process.returncode))
+                logger.info("%s: %.0f s", name, run.summary["seconds"])
+            done += seen * run.config.epochs
+            bar.update(total, completed=done, description=name)
+
+
+def _start(run: Run) -> subprocess.Popen[bytes]:
+    with _log(run).open("ab") as log:
+        command = [sys.executable, "-m", "training.train", "--resume", str(run.folder)]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _log(run: Run) -> Path:
+    return run.folder / "train.log"
+
+
+def _failure(run: Run, code: int) -> str:
+    """What a training that ended with `code` said last: its own error, if it made one."""
+    *_, last = ["", *_log(run).read_text(errors="replace").split("\n")[:-1]]
+    if last.startswith("error: "):
+        return f"{run.folder}: {last.removeprefix('error: ')}"
+    return (
+        f"every run must end well; {run.folder} ended with exit code {code}: see {_log(run)}, then start the "
+        "same command again, which goes on with what is left"
+    )
