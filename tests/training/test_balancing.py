@@ -64,8 +64,15 @@ def test_directions_known_by_hand(strategy, jacobian, expected):
     np.testing.assert_allclose(direction(strategy, jacobian), expected, atol=2e-5)
 
 
-def test_pcgrad_is_algorithm_1_in_a_random_order():
-    jacobian = np.array([[1, 0, 0.2], [-1, 1, 0.1], [-0.5, -1.5, 1]])
+@pytest.mark.parametrize(
+    "jacobian",
+    [
+        [[1, 0, 0.2], [-1, 1, 0.1], [-0.5, -1.5, 1]],
+        [[1, 0, 0], [-1, 0.5, 0], [-1, -0.5, 0]],  # the first ends up pointing against itself
+    ],
+)
+def test_pcgrad_is_algorithm_1_in_a_random_order(jacobian):
+    jacobian = np.array(jacobian)
 
     def literally(orders):
         projected = jacobian.copy()
@@ -82,8 +89,7 @@ def test_pcgrad_is_algorithm_1_in_a_random_order():
     found = np.array([weights(seed).numpy() @ jacobian for seed in seeds])
     distance = np.abs(found[:, None] - possible).max(-1)  # [seeds, orders]
     assert distance.min(1).max() < 1e-9
-    reached = np.unique(distance.argmin(1))
-    assert len(reached) == len(possible) == 8
+    assert distance.min(0).max() < 1e-9
 
 
 @pytest.mark.parametrize("tasks", [2, 3])
@@ -292,7 +298,7 @@ def test_logs_are_those_of_fit_and_the_mean_weights(strategy, history):
         np.testing.assert_allclose(found["c_weight"], [draws[0][2], draws[2][2]])  # of labelled steps
 
 
-@pytest.mark.parametrize("strategy", ["uncertainty", "dynamic_average", "random", "pcgrad"])
+@pytest.mark.parametrize("strategy", ["dynamic_average", "random", "pcgrad"])
 def test_a_run_resumed_from_its_variables_repeats_itself(strategy):
     def begun():
         model = balanced(strategy, steps_per_epoch=1, optimizer=keras.optimizers.Adam(0.1))
@@ -398,7 +404,6 @@ def test_more_tasks_than_can_be_tried_are_refused(strategy):
     tasks = [Task(f"t{i}", "binary", 1, ("no", "yes")) for i in range(9)]
     with pytest.raises(UserError, match=f"{strategy} balances at most 8 tasks; received 9: choose pcgrad"):
         balanced(strategy, tasks)
-    balanced(strategy, tasks[:8]).train_on_batch(*batch(tasks[:8]))
 
 
 def test_several_replicas_are_refused(monkeypatch):

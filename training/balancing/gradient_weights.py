@@ -80,21 +80,19 @@ def cagrad(gram: tf.Tensor, present: tf.Tensor, c: float = 0.4) -> tf.Tensor:
     """
     gram = _with_ridge(gram)
     subsets = _subsets(gram.shape[0])[1:]  # [2^K - 1, K]
-    count = tf.maximum(tf.reduce_sum(present), 1)
-    mean = present / count  # g_0 as multiples of the g_t
-    b = tf.linalg.matvec(gram, mean)
-    square = c**2 * tf.tensordot(mean, b, 1)  # (c |g_0|)^2
-    ones, by_b = tf.unstack(
-        _solve(gram, subsets, tf.stack([tf.ones_like(b), b], axis=1)), axis=2
-    )  # M^-1 1, ..
-    quadratic = tf.reduce_sum(ones, axis=1)
+    # With the sum in the place of the mean g_0, all of d becomes K times as long, as wanted.
+    b = tf.linalg.matvec(gram, present)
+    square = c**2 * tf.tensordot(present, b, 1)  # (c |g_0|)^2
+    right = tf.stack([tf.ones_like(b), b], axis=1)
+    by_one, by_b = tf.unstack(_solve(gram, subsets, right), axis=2)  # M^-1 1 and M^-1 b, [2^K - 1, K]
+    quadratic = tf.reduce_sum(by_one, axis=1)
     half = tf.reduce_sum(by_b, axis=1)
     root = half**2 - quadratic * (tf.linalg.matvec(by_b, b) - square)
     f = (half + tf.sqrt(tf.maximum(root, 0))) / quadratic  # [2^K - 1]
-    step = f[:, None] * ones - by_b  # c |g_0| w / |g_w|
+    step = f[:, None] * by_one - by_b  # c |g_0| w / |g_w|
     valid = (root >= 0) & tf.reduce_all((step >= 0) & (subsets <= present), axis=1)
     best = tf.argmin(tf.where(valid, f, f.dtype.max))
-    return (mean + tf.gather(step, best)) * present * count / (1 + c)
+    return (present + tf.gather(step, best)) / (1 + c)
 
 
 def upgrad(gram: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
