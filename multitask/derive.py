@@ -39,6 +39,7 @@ def derive(model: keras.Model) -> keras.Model:
 
     derived = copy(model)
     _carry_state(list(copies.values()))
+    derived.dtype_policy = model.dtype_policy  # by which compile decides whether to scale the loss
     if left := without_twin(model):
         logging.getLogger(__name__).warning(
             "%s: TensorFlow differentiates what has no derived twin: %s", model.name, _in_short(left)

@@ -200,3 +200,16 @@ def test_importing_multitask_loads_no_operation_and_derive_is_the_function():
         ]
         names = {node.module for node in imports if node.module.startswith("multitask")}
         assert names <= {"multitask.derive", "multitask.errors"}
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_a_network_in_float16_still_has_its_loss_scaled(kind):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+        model = model if kind == "sequential" else keras.Model(model.inputs, model.outputs)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    derived = derive(model)
+    derived.compile("sgd", "mse")
+    assert isinstance(derived.optimizer, keras.optimizers.LossScaleOptimizer)
