@@ -204,7 +204,25 @@ def _decoded(
 
 def _decode(builder: tfds.core.DatasetBuilder, split: str, image_size: int, folder: Path) -> None:
     folder.parent.mkdir(exist_ok=True)
+    count = builder.info.splits[split].num_examples
+    size, free = count * image_size**2 * 3, shutil.disk_usage(folder.parent).free
+    if free < 1.1 * size:  # what is mapped into memory ends the process where the disk does
+        raise UserError(
+            f"decoded pictures of {builder.name} {split} need {size / 1e6:.0f} MB in {folder.parent}; "
+            f"{free / 1e6:.0f} MB are free: make room, or name another data_dir"
+        )
     unfinished = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))  # another process may decode as well
+    try:
+        _write_decoded(builder, split, image_size, unfinished)
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)  # stopped, or the other one was first
+
+
+def _write_decoded(builder: tfds.core.DatasetBuilder, split: str, image_size: int, unfinished: Path) -> None:
     count = builder.info.splits[split].num_examples
     pixels = np.lib.format.open_memmap(
         unfinished / "pixels.npy", "w+", np.uint8, (count, image_size, image_size, 3)
@@ -225,9 +243,3 @@ def _decode(builder: tfds.core.DatasetBuilder, split: str, image_size: int, fold
     pixels.flush()
     table = {name: np.array(column) for name, column in columns.items()}
     np.savez(unfinished / "table.npz", allow_pickle=False, **table)
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise
-        shutil.rmtree(unfinished)  # the other one was first

@@ -5,8 +5,12 @@ python -m training.train --preset faces --manual-dir ARCHIVES   real ones, about
 python -m training.train --resume runs/drawn                    goes on with a run that was stopped
 """
 
+import errno
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -37,12 +41,28 @@ def train(config: TrainConfig) -> Run:
         UserError: settings that don't fit the run's folder, the data or each other.
     """
     run = Run.start(config)
-    with run.held():
+    with run.held(), _room(run):
         if run.summary is None:
             _train(run, config)
         else:
             logger.info("%s is finished; nothing to do", run.folder)
     return run
+
+
+@contextmanager
+def _room(run: Run) -> Iterator[None]:
+    """Says in one line that a disk is full; TensorFlow, h5py and Python have each their own error for it."""
+    try:
+        yield
+    except Exception as error:
+        full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+        for words in full:
+            if words in str(error):
+                raise UserError(
+                    f"what a run leaves behind needs room; {words} at {run.folder}: its finished epochs are "
+                    "kept; make room and start the same command again"
+                ) from error
+        raise
 
 
 def _train(run: Run, config: TrainConfig) -> None:

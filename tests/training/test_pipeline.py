@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,10 @@ def test_a_source_without_the_split_adds_nothing(data_dir, monkeypatch):
 def test_an_unknown_split_is_named(data_dir):
     with pytest.raises(UserError, match=r"a split of synthetic_faces must be one of .*; received 'dev'"):
         load_examples(["synthetic_faces/tiny"], "dev", ALL, 16, data_dir)
+
+
+def test_a_disk_without_room_for_the_pixels_is_named_before_they_are_written(data_dir, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 10**5))
+    with pytest.raises(UserError, match=r"synthetic_faces test need 0 MB in .*; 0 MB are free: make room"):
+        load_examples(["synthetic_faces/tiny"], "test", TASKS.values(), 41, data_dir)
+    assert not list(data_dir.rglob("pixels_41*/*"))

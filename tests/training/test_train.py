@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+import resource
 import sys
 
 import keras
@@ -310,6 +311,19 @@ def test_validation_without_a_task_reports_no_figure_for_it(tiny):
 def test_settings_that_make_no_sense_are_named(settings, message):
     with pytest.raises(UserError, match=message):
         TrainConfig(**settings)
+
+
+def test_a_full_disk_ends_in_one_line_and_nothing_is_lost(tiny):
+    config = tiny()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))  # the model fits, the checkpoint doesn't
+    try:
+        with pytest.raises(UserError, match="what a run leaves behind needs room; File too large at"):
+            train(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert Run.open(config.run).summary is None
+    assert train(config).summary["epochs"] == 2
 
 
 def test_one_process_trains_a_run(tiny):
