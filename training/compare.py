@@ -4,6 +4,7 @@ python -m training.compare --preset quick --trunks lenet resnet --run runs/both
 python -m training.compare --preset faces --epochs 8 --run runs/both_faces --manual-dir ARCHIVES   some hours
 """
 
+import logging
 import os
 import platform
 import shlex
@@ -36,6 +37,8 @@ from training.config import TrainConfig
 from training.evaluate import quality
 from training.pipeline import Examples, load_examples
 from training.runs import write_json
+
+logger = logging.getLogger(__name__)
 
 
 def compare(config: CompareConfig) -> dict[str, Any]:
@@ -86,6 +89,8 @@ def _arms(cell: Cell) -> tuple[dict[int, list[Arm]], dict[str, dict[str, int]]]:
         raise UserError(
             f"tasks need labels; {cell.mixture} has none for {', '.join(common.tasks)}: choose others"
         )
+    for task in set(common.tasks) - set(labelled):
+        logger.warning("%s: no labels in %s; it is not compared there", task, cell.mixture)
     arms = {seed: cell.arms(seed, labelled, counts["train"]["all"]) for seed in cell.comparison.seeds}
     return arms, counts
 
