@@ -22,7 +22,7 @@ serve: $(READY) ## serve the newest model in MODEL (by default what make run mad
 	$(BIN)/python -m serving --model_base_path $(MODEL) --model_name faces --rest_api_port $(PORT)
 
 test: $(READY) ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 lint: $(READY) ## formatting, style and types
 	$(BIN)/ruff format --check .
