@@ -1,21 +1,24 @@
-"""Routes and health, put together."""
+"""Routes, health and metrics, put together."""
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from serving.errors import Refused
+from serving.metrics import page
 from serving.rest import refusal, rest
 from serving.store import Store
 
 
 def create_app(store: Store) -> FastAPI:
-    """The HTTP application: TensorFlow Serving's wire under /v1, health and labels beside it.
+    """The HTTP application: TensorFlow Serving's wire under /v1, health, metrics and labels beside it.
 
     The store may be loaded later: until then /readyz answers 503 and no model is found.
     """
     # FastAPI's pages of documentation are fetched from elsewhere, and could not tell of /v1.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.mount("/v1", rest(store))
 
     @app.exception_handler(Refused)
@@ -40,6 +43,10 @@ def create_app(store: Store) -> FastAPI:
         if not store.ready:
             raise Refused("UNAVAILABLE", f"{store.name} is still loading")
         return {"status": "ready"}
+
+    @app.get("/monitoring/prometheus/metrics")
+    async def metrics() -> Response:
+        return PlainTextResponse(page(), media_type="text/plain; version=0.0.4")
 
     @app.get("/models/{name}/labels")
     async def labels(name: str) -> Response:

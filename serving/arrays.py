@@ -18,7 +18,14 @@ MAX_RANK = 31
 """Levels of lists in a value; with the axis of the rows it is what NumPy holds."""
 
 TYPE_NAMES = {"float16": "half", "float32": "float", "float64": "double"}
-JSON_TYPES = {type(None): "Null", int: "Number", float: "Number", str: "String", dict: "Object"}
+JSON_TYPES = {
+    type(None): "Null",
+    int: "Number",
+    float: "Number",
+    str: "String",
+    list: "Array",
+    dict: "Object",
+}
 
 
 def to_array(value: Any, spec: "tf.TensorSpec") -> np.ndarray:
@@ -56,7 +63,7 @@ def to_array(value: Any, spec: "tf.TensorSpec") -> np.ndarray:
 def _array_of(elements: list[Any], dtype: "tf.DType") -> np.ndarray:
     type_name = TYPE_NAMES.get(dtype.name, dtype.name)
     if dtype.name == "string":
-        return np.array([_bytes_of(element) for element in elements], dtype=object)
+        return np.array([bytes_of(element) for element in elements], dtype=object)
     if dtype.is_bool:
         _check_types(elements, {bool}, type_name)
     elif dtype.is_integer and not dtype.is_quantized:
@@ -87,7 +94,12 @@ def _check_lossless(elements: list[Any], largest: float, type_name: str) -> None
             )
 
 
-def _bytes_of(element: Any) -> bytes:
+def bytes_of(element: Any) -> bytes:
+    """The bytes of a JSON string, or of `{"b64": text}`.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, it is neither.
+    """
     if isinstance(element, str):
         return element.encode()
     if not isinstance(element, dict):

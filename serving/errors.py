@@ -36,11 +36,13 @@ class Refused(Exception):
     Args:
         code: what kind of refusal; the wire turns it into its own status.
         text: the reason, for the one who asked.
+        http_status: where HTTP knows a more exact one than the code's own.
     """
 
-    def __init__(self, code: Code, text: str) -> None:
+    def __init__(self, code: Code, text: str, http_status: int | None = None) -> None:
         super().__init__(text)
         self.code = code
+        self.http_status = http_status
 
 
 def reason(message: str) -> str:

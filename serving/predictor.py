@@ -1,7 +1,7 @@
 """A model in a script, without a server: encoded pictures to answers in words."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,29 +45,36 @@ class Predictor:
         """
         name = name or DEFAULT_SIGNATURE
         if name not in self.model.signatures:
-            raise Refused(
-                "FAILED_PRECONDITION", f'Serving signature name: "{name}" not found in signature def'
-            )
+            raise Refused("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
         return self.model.signatures[name]
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One call into a signature: arrays by input name to arrays by output name.
 
         Raises:
-            Refused: INVALID_ARGUMENT, an input is missing, unknown or of another type or shape, or the model
-                rejects it; otherwise as TensorFlow fails.
+            Refused: INVALID_ARGUMENT, an input without a default is missing, one is unknown or of another
+                type or shape, or the model rejects it; otherwise as TensorFlow fails.
         """
-        if inputs.keys() != signature.inputs.keys():
+        extra = sorted(inputs.keys() - signature.inputs.keys())
+        missing = sorted(signature.inputs.keys() - signature.defaults.keys() - inputs.keys())
+        if extra or missing:
             raise Refused(
                 "INVALID_ARGUMENT",
-                f"inputs must be {sorted(signature.inputs)}; received {sorted(inputs)}",
+                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
+                f"len({_braced(inputs)}) != len({_braced(signature.inputs)}). "
+                f"Sent extra: {_braced(extra)}. Missing but required: {_braced(missing)}.",
             )
-        tensors = {name: _tensor(inputs[name], spec) for name, spec in signature.inputs.items()}
+        values = {**signature.defaults, **inputs}
+        tensors = {name: _tensor(values[name], spec) for name, spec in signature.inputs.items()}
         try:
             outputs = signature.function(**tensors)
         except tf.errors.OpError as error:
             raise Refused(Code.Name(error.error_code), reason(error.message)) from error
-        return {name: outputs[name].numpy() for name in signature.outputs}
+        # Of a single string, numpy() makes bytes.
+        return {
+            name: np.asarray(outputs[name].numpy(), outputs[name].dtype.as_numpy_dtype)
+            for name in signature.outputs
+        }
 
     def predict(self, pictures: Sequence[bytes | Path | str]) -> list[dict[str, dict[str, Any]]]:
         """What the model says of each encoded picture or picture file, as `answers.describe` puts it.
@@ -107,6 +114,10 @@ class Predictor:
 
     def _tasks(self) -> dict[str, dict[str, Any]]:
         return json.loads(self.model.labels).get("tasks", {}) if self.model.labels else {}
+
+
+def _braced(names: Iterable[str]) -> str:
+    return f"{{{','.join(sorted(names))}}}"
 
 
 def _tensor(value: np.ndarray, spec: tf.TensorSpec) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -12,15 +13,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.arrays import invalid
+from serving.compression import inflate
 from serving.errors import Code, Refused
+from serving.examples import classify, regress
+from serving.features import read_examples, write_classes, write_values
+from serving.metrics import RUNTIME_LATENCY, observed
 from serving.predictor import Predictor
-from serving.store import Model, Store
+from serving.store import DEFAULT_SIGNATURE, Model, Store
 from serving.tensors import parse, read_inputs, write_outputs
 
 logger = logging.getLogger(__name__)
 
 MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
-PREDICT = re.compile(rf"{MODEL}:predict", re.ASCII)
+ASK = re.compile(rf"{MODEL}:(predict|classify|regress)", re.ASCII)
 DESCRIBE = re.compile(rf"{MODEL}(/metadata)?", re.ASCII)
 MAX_VERSION = 2**63 - 1
 
@@ -48,9 +54,10 @@ def rest(store: Store) -> ASGIApp:
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         path = scope["raw_path"].decode("latin-1")
+        zipped = "gzip" in request.headers.get("content-encoding", "").lower()
         try:
             body = await request.body()
-            content = await run_in_threadpool(answer, store, request.method, path, body)
+            content = await run_in_threadpool(_answer, store, request.method, path, body, zipped)
             response = Response(content, media_type="application/json")
         except ClientDisconnect:
             return
@@ -66,8 +73,12 @@ def rest(store: Store) -> ASGIApp:
 
 def refusal(refused: Refused) -> Response:
     """The answer to a request that gets none: `{"error": text}`."""
-    content = orjson.dumps({"error": str(refused)})
-    return Response(content, STATUS.get(refused.code, 500), media_type="application/json")
+    status = refused.http_status or STATUS.get(refused.code, 500)
+    return Response(orjson.dumps({"error": str(refused)}), status, media_type="application/json")
+
+
+def _answer(store: Store, method: str, path: str, body: bytes, zipped: bool) -> bytes:
+    return answer(store, method, path, inflate(body) if zipped else body)
 
 
 def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
@@ -77,49 +88,81 @@ def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
         store: the models.
         method: "GET", "POST", ...
         path: as it came, percent-encoded, without the query.
-        body: as it came.
+        body: as it came, inflated.
 
     Raises:
         Refused: there is no answer.
     """
-    if method == "POST" and (match := PREDICT.fullmatch(path)):
-        name, version = _model_spec(*match.groups())
-        return _predict(store, name, version, body)
+    if method == "POST" and (match := ASK.fullmatch(path)):
+        *spec, api = match.groups()
+        model = _model_spec(*spec)
+        with observed(model[0] if model[0] in store else "", api, "REST"):
+            return ANSWERS[api](store, model, body)
     if method == "GET" and (match := DESCRIBE.fullmatch(path)):
         *spec, metadata = match.groups()
-        name, version = _model_spec(*spec)
+        model = _model_spec(*spec)
         if metadata:
-            return _metadata(name, *store.find(name, version))
-        return orjson.dumps(_proto(store.status(name, version)))
+            return _metadata(model[0], *store.find(*model))
+        return orjson.dumps(_proto(store.status(*model)))
     if method == "GET" and path == "/v1/models":
-        raise Refused("INVALID_ARGUMENT", "Missing model name in request.")
-    raise Refused("INVALID_ARGUMENT", f"Malformed request: {method} {path}")
+        raise invalid("Missing model name in request.")
+    raise invalid(f"Malformed request: {method} {path}")
 
 
-def _model_spec(name: str, version: str | None, label: str | None) -> tuple[str, int | None]:
-    if label is not None:
-        raise Refused("INVALID_ARGUMENT", f"Unrecognized servable version label: {unquote(label)}")
+ModelSpec = tuple[str, int | None, str | None]
+"""A model's name, and its version or label where the path gives one."""
+
+
+def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
     if version is not None and int(version) > MAX_VERSION:
-        raise Refused("INVALID_ARGUMENT", f"Failed to convert version: {version} to numeric.")
-    return unquote(name), None if version is None else int(version)
+        raise invalid(f"Failed to convert version: {version} to numeric.")
+    return (
+        unquote(name),
+        None if version is None else int(version),
+        None if label is None else unquote(label),
+    )
 
 
-def _predict(store: Store, name: str, version: int | None, body: bytes) -> bytes:
+def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
     document = parse(body)
-    signature_name = document.get("signature_name", "")
-    if not isinstance(signature_name, str):
-        raise Refused(
-            "INVALID_ARGUMENT", "not formatted correctly. 'signature_name' key must be a string value."
+    signature_name = _signature_name(document)
+    _, model = store.find(*spec)
+    if (signature_name or DEFAULT_SIGNATURE) not in model.signatures:
+        raise invalid(
+            f'Serving signature name: "{signature_name or DEFAULT_SIGNATURE}" not found in signature def'
         )
-    _, model = store.find(name, version)
     predictor = Predictor(model)
     signature = predictor.signature(signature_name)
     if not signature.inputs:
-        raise Refused(
-            "INVALID_ARGUMENT", f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
-        )
+        raise invalid(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
     inputs, as_rows = read_inputs(document, signature.inputs)
-    return write_outputs(predictor.call(signature, inputs), as_rows)
+    with RUNTIME_LATENCY.time(spec[0], "Predict", "TF1"):
+        outputs = predictor.call(signature, inputs)
+    return write_outputs(outputs, as_rows)
+
+
+def _classify(store: Store, spec: ModelSpec, body: bytes) -> bytes:
+    document = parse(body)
+    signature_name, examples = _signature_name(document), read_examples(document)
+    _, model = store.find(*spec)
+    return write_classes(classify(spec[0], model, signature_name, examples))
+
+
+def _regress(store: Store, spec: ModelSpec, body: bytes) -> bytes:
+    document = parse(body)
+    signature_name, examples = _signature_name(document), read_examples(document)
+    _, model = store.find(*spec)
+    return write_values(regress(spec[0], model, signature_name, examples))
+
+
+ANSWERS = {"predict": _predict, "classify": _classify, "regress": _regress}
+
+
+def _signature_name(document: dict[str, Any]) -> str:
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid("not formatted correctly. 'signature_name' key must be a string value.")
+    return name
 
 
 def _metadata(name: str, version: int, model: Model) -> bytes:

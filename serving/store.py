@@ -1,11 +1,12 @@
 """Version folders to loaded models."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from serving.errors import Refused, UserError, reason
@@ -34,11 +35,13 @@ class Signature:
         inputs: what each named input must be.
         outputs: what each named output is.
         function: tensors by input name to tensors by output name.
+        defaults: what an input is taken to be when a request leaves it out.
     """
 
     inputs: dict[str, tf.TensorSpec]
     outputs: dict[str, tf.TensorSpec]
     function: Callable[..., dict[str, tf.Tensor]]
+    defaults: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ def load(export: Path) -> Model:
             _specs(metadata.signature_def[name].inputs),
             _specs(metadata.signature_def[name].outputs),
             function,
+            {
+                input_name: tf.make_ndarray(value)
+                for input_name, value in metadata.signature_def[name].defaults.items()
+            },
         )
         for name, function in loaded.signatures.items()
     }
@@ -111,7 +118,8 @@ def _warm_up(path: Path, signatures: dict[str, Signature]) -> None:
                 continue
             request = log.predict_log.request
             signature = signatures[request.model_spec.signature_name or DEFAULT_SIGNATURE]
-            signature.function(**{name: tf.make_ndarray(value) for name, value in request.inputs.items()})
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+            signature.function(**{**signature.defaults, **inputs})
     except (KeyError, TypeError, ValueError, DecodeError, tf.errors.OpError) as error:
         raise UserError(
             f"{path} must hold requests that the model answers; record {number}: {reason(str(error))}"
@@ -124,13 +132,15 @@ class Store:
     Args:
         name: what clients call the model.
         base_path: its version folders.
+        version_labels: the versions that labels stand for.
 
     Raises:
         UserError: no version there.
     """
 
-    def __init__(self, name: str, base_path: Path) -> None:
+    def __init__(self, name: str, base_path: Path, version_labels: Mapping[str, int] | None = None) -> None:
         self.name = name
+        self._labels = dict(version_labels or {})
         self._version, self._path = next(iter(versions(base_path).items()))
         self._models: dict[int, Model] = {}
 
@@ -143,28 +153,44 @@ class Store:
         """Whether a version is loaded and warm."""
         return bool(self._models)
 
-    def find(self, name: str, version: int | None = None) -> tuple[int, Model]:
-        """A version that answers, the newest unless one is named, and its number.
+    def __contains__(self, name: str) -> bool:
+        """Whether a model goes by this name."""
+        return name == self.name
+
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> tuple[int, Model]:
+        """A version that answers, the newest unless a version or label names one, and its number.
 
         Raises:
-            Refused: NOT_FOUND, the model or version is not served.
+            Refused: NOT_FOUND, the model or version is not served; INVALID_ARGUMENT, there is no such label.
         """
+        if label is not None:
+            version = self._labelled(name, label)
         chosen = max(self._models, default=0) if version is None else version
-        if name != self.name or chosen not in self._models:
+        if name not in self or chosen not in self._models:
             wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
         return chosen, self._models[chosen]
 
-    def status(self, name: str, version: int | None = None) -> GetModelStatusResponse:
+    def status(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> GetModelStatusResponse:
         """The state of every version known, newest first, or of the one named.
 
         Raises:
-            Refused: NOT_FOUND, there is none.
+            Refused: NOT_FOUND, there is none; INVALID_ARGUMENT, there is no such label.
         """
-        if name != self.name:
+        if name not in self:
             raise Refused("NOT_FOUND", f"Could not find any versions of model {name}")
+        if label is not None:
+            version = self._labelled(name, label)
         if version not in (None, self._version):
             raise Refused("NOT_FOUND", f"Could not find version {version} of model {name}")
         state = ModelVersionStatus.AVAILABLE if self.ready else ModelVersionStatus.LOADING
         known = ModelVersionStatus(version=self._version, state=state, status={})
         return GetModelStatusResponse(model_version_status=[known])
+
+    def _labelled(self, name: str, label: str) -> int:
+        # A label points at versions that answer only, so that one can be moved without a gap.
+        if name not in self or self._labels.get(label) not in self._models:
+            raise Refused("INVALID_ARGUMENT", f"Unrecognized servable version label: {label}")
+        return self._labels[label]

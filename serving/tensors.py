@@ -154,9 +154,15 @@ def write_outputs(outputs: Mapping[str, np.ndarray], as_rows: bool) -> bytes:
         answer = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     else:
         answer = columns
-    if all(np.isfinite(column).all() for column in columns.values() if _is_decimal(column)):
-        return orjson.dumps({key: answer}, option=orjson.OPT_SERIALIZE_NUMPY)
-    return json.dumps({key: answer}, default=_plain, separators=(",", ":")).encode()
+    finite = all(np.isfinite(column).all() for column in columns.values() if _is_decimal(column))
+    return write({key: answer}, finite)
+
+
+def write(answer: Mapping[str, Any], finite: bool) -> bytes:
+    """The JSON of an answer that may hold arrays; what is not finite is written as NaN or Infinity."""
+    if finite:
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(answer, default=_plain, separators=(",", ":")).encode()
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
@@ -164,6 +170,8 @@ def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
     for name, array in outputs.items():
         if array.ndim == 0:
             raise invalid(f"Tensor name: {name} has no shape information")
+        if not len(array):
+            raise invalid(f"Tensor name: {name} has invalid batch size: 0")
         if expected not in (None, len(array)):
             raise invalid(
                 f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {expected}"

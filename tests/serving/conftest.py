@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from small_models import SIZE, TASKS, Faces, Odd, picture, record_warmup, save
+from small_models import SIZE, TASKS, Faces, Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.app import create_app
 from serving.store import LABELS, WARMUP, Store
@@ -54,14 +54,30 @@ def odd(odd_path: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
+def half_plus_two(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of a model with signatures for classifying and regressing, which a label points at."""
+    base = tmp_path_factory.mktemp("half_plus_two")
+    save_half_plus_two(base / "123")
+    store = Store("half_plus_two", base, version_labels={"stable": 123, "gone": 122})
+    store.load()
+    return store
+
+
+@pytest.fixture(scope="session")
 def ask() -> Callable[..., httpx.Response]:
     """One request to the application of a store, without a socket."""
 
-    def request(store: Store, method: str, path: str, content: str | bytes = b"") -> httpx.Response:
+    def request(
+        store: Store,
+        method: str,
+        path: str,
+        content: str | bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(create_app(store), raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-                return await client.request(method, path, content=content)
+                return await client.request(method, path, content=content, headers=headers)
 
         return asyncio.run(send())
 

@@ -1,4 +1,4 @@
-"""Small models to serve: one like the project's own, one of odd signatures."""
+"""Small models to serve: one like the project's own, one of odd signatures, one as TensorFlow 1 saved it."""
 
 import io
 from pathlib import Path
@@ -18,6 +18,9 @@ TASKS = {
     "emotion": {"kind": "categorical", "labels": ["angry", "happy", "sad"]},
     "gender": {"kind": "binary", "labels": ["male", "female"]},
 }
+
+
+TEN = tf.constant(10.0)
 
 
 class Faces(tf.Module):
@@ -117,9 +120,84 @@ class Odd(tf.Module):
     def complex(self, x):
         return {"y": tf.complex(x, x)}
 
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, "text")])
+    def word(self, text):
+        return {"same": text, "same_bytes": text}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def nothing(self, x):
+        return {"y": x[:0]}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.float32, "x"), tf.TensorSpec([], tf.float32, "factor")]
+    )
+    def scaled(self, x, factor=TEN):
+        return {"y": x * factor}
+
     @tf.function(input_signature=[])
     def constant(self):
         return {"y": tf.constant([1.0])}
+
+
+def save_half_plus_two(path: Path) -> None:
+    """TensorFlow Serving's own example, half of x plus two, with signatures that fit no method besides."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        serialized = v1.placeholder(tf.string, [None], name="tf_example")
+        x2 = tf.io.FixedLenFeature([1], tf.float32, default_value=[0.0])
+        parsed = tf.io.parse_example(serialized, {"x": tf.io.FixedLenFeature([1], tf.float32), "x2": x2})
+        half, x = v1.Variable(0.5), tf.identity(parsed["x"], name="x")
+        y, y2 = half * x + 2.0, half * parsed["x2"] + 3.0
+        sign = tf.where(tf.concat([x, x], 1) < 0.0, [["below", "above"]], [["above", "below"]])
+        session.run(v1.global_variables_initializer())
+        first = {"inputs": serialized}
+        again = {"inputs": tf.identity(serialized)}
+        regression = {
+            "regress_x_to_y": (first, {"outputs": y}),
+            "regress_x2_to_y3": (first, {"outputs": y2}),
+            "regress_flat": (first, {"outputs": y[:, 0]}),
+            "regress_again": (again, {"outputs": tf.ones_like(again["inputs"], tf.float32)}),
+            "regress_wide": (first, {"outputs": tf.concat([y, y], 1)}),
+            "regress_one": (first, {"outputs": y[:1]}),
+            "regress_double": (first, {"outputs": tf.cast(y, tf.float64)}),
+            "regress_two": (first, {"outputs": y, "more": y2}),
+            "regress_other": (first, {"other": y}),
+            "regress_other_input": ({"other": serialized}, {"outputs": y}),
+            "regress_numbers": ({"inputs": x}, {"outputs": y}),
+        }
+        classification = {
+            "classify_x_to_y": (first, {"scores": y}),
+            "classify_labels": (first, {"classes": sign}),
+            "classify_both": (first, {"classes": sign, "scores": tf.concat([y, y2], 1)}),
+            "classify_uneven": (first, {"classes": sign, "scores": y}),
+            "classify_flat": (first, {"scores": y[:, 0]}),
+            "classify_one": (first, {"scores": y[:1]}),
+            "classify_whole": (first, {"scores": tf.cast(y, tf.int32)}),
+            "classify_numbers": (first, {"classes": y}),
+            "classify_other": (first, {"other": y}),
+            "classify_three": (first, {"scores": y, "a": y, "b": y}),
+            "classify_two_inputs": ({"inputs": serialized, "x": x}, {"scores": y}),
+        }
+        prediction = {"serving_default": ({"x": x}, {"y": y})}
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(
+            session,
+            [tf.saved_model.SERVING],
+            {
+                name: v1.saved_model.build_signature_def(
+                    {key: v1.saved_model.build_tensor_info(tensor) for key, tensor in inputs.items()},
+                    {key: v1.saved_model.build_tensor_info(tensor) for key, tensor in outputs.items()},
+                    method,
+                )
+                for method, signatures in (
+                    (tf.saved_model.PREDICT_METHOD_NAME, prediction),
+                    (tf.saved_model.CLASSIFY_METHOD_NAME, classification),
+                    (tf.saved_model.REGRESS_METHOD_NAME, regression),
+                )
+                for name, (inputs, outputs) in signatures.items()
+            },
+        )
+        builder.save()
 
 
 def picture(red: int, green: int, blue: int) -> bytes:

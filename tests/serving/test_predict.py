@@ -45,6 +45,11 @@ import pytest
             '{"inputs": {"text": [{"b64": "YQ"}, {"b64": "Y\\nQ=="}]}}',
             '{"outputs": {"same": ["a", "a"], "same_bytes": [{"b64": "YQ=="}, {"b64": "YQ=="}]}}',
         ),
+        (
+            "word",
+            '{"inputs": {"b64": "w6k="}}',
+            '{"outputs": {"same": "é", "same_bytes": {"b64": "w6k="}}}',
+        ),
         ("pixels", '{"instances": [[[1, 2, 3], [4, 5, 255]]]}', '{"predictions": [270.0]}'),
         (
             "whole",
@@ -173,6 +178,8 @@ import pytest
         ("constant", '{"inputs": []}', "Failed to get input map for signature: constant"),
         ("total", '{"instances": [1, 2]}', "Tensor name: total has no shape information"),
         ("tripled", '{"instances": [1]}', "Tensor name: x has inconsistent batch size: 1 expecting: 3"),
+        ("nothing", '{"instances": [1]}', "Tensor name: y has invalid batch size: 0"),
+        ("nothing", '{"inputs": [1]}', '{"outputs": []}'),
         ("complex", '{"inputs": [1]}', "Failed to write JSON value for tensor type: complex64"),
     ],
 )

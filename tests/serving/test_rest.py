@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import threading
 
 import httpx
@@ -11,7 +12,9 @@ import pytest
 from small_models import TASKS, picture
 
 from serving.app import create_app
-from serving.rest import answer
+from serving.compression import inflate
+from serving.errors import Refused
+from serving.rest import answer, refusal
 from serving.store import Store
 
 
@@ -31,6 +34,14 @@ from serving.store import Store
             "/v1/models/odd/versions/9223372036854775808:predict",
             400,
             "Failed to convert version: 9223372036854775808 to numeric.",
+        ),
+        ("GET", "/v1/models/odd/labels/b%65ta", 400, "Unrecognized servable version label: beta"),
+        ("GET", "/v1/models/odd/labels/beta/metadata", 400, "Unrecognized servable version label: beta"),
+        (
+            "POST",
+            "/v1/models/none:regress",
+            400,
+            "When method is classify, key 'examples' is expected and was not found",
         ),
         ("GET", "/v1/models/none", 404, "Could not find any versions of model none"),
         ("GET", "/v1/models/odd/versions/2", 404, "Could not find version 2 of model odd"),
@@ -63,6 +74,7 @@ def test_json_then_model_then_signature_then_keys(odd, ask):
         return ask(odd, "POST", path, body).json()["error"]
 
     assert error("/v1/models/none:predict", "{").startswith("JSON Parse error")
+    assert error("/v1/models/odd/labels/beta:predict", "{").startswith("JSON Parse error")
     assert error("/v1/models/none:predict", '{"signature_name": "x"}').startswith("Servable not found")
     assert error("/v1/models/odd:predict", '{"signature_name": "x"}').startswith("Serving signature name")
 
@@ -74,6 +86,15 @@ def test_a_version_and_an_encoded_name_are_found(odd, ask):
         "/v1/models/o%64d:predict",
     ):
         assert ask(odd, "POST", path, '{"instances": [1]}').json() == {"predictions": [2.5]}
+
+
+def test_a_label_stands_for_a_version_that_answers(half_plus_two, ask):
+    for end, key in ((":predict", "predictions"), ("", "model_version_status"), ("/metadata", "metadata")):
+        method, body = ("POST", '{"instances": [[1]]}') if key == "predictions" else ("GET", "")
+        path = f"/v1/models/half_plus_two/labels/%s{end}"
+        assert key in ask(half_plus_two, method, path % "stable", body).json()
+        gone = ask(half_plus_two, method, path % "gone", body)
+        assert gone.json() == {"error": "Unrecognized servable version label: gone"}
 
 
 @pytest.mark.parametrize("path", ["/v1/models/faces", "/v1/models/faces/versions/7"])
@@ -187,3 +208,31 @@ def test_several_at_a_time_while_the_event_loop_stays_free(odd, monkeypatch):
             return [(await response).status_code for response in requests]
 
     assert asyncio.run(run()) == [200, 200]
+
+
+def test_gzip_goes_in_and_comes_out(faces, ask):
+    body = orjson.dumps({"signature_name": "predict_images", "inputs": np.zeros((40, 4, 4, 3), int).tolist()})
+    plain = ask(faces, "POST", "/v1/models/faces:predict", body, {"Accept-Encoding": "identity"})
+    headers = {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
+    zipped = ask(faces, "POST", "/v1/models/faces:predict", gzip.compress(body), headers)
+    assert plain.status_code == zipped.status_code == 200
+    assert (plain.headers.get("content-encoding"), zipped.headers["content-encoding"]) == (None, "gzip")
+    assert plain.content == zipped.content  # httpx inflated it
+
+
+def test_a_body_that_is_no_gzip(odd, ask):
+    response = ask(odd, "POST", "/v1/models/odd:predict", b'{"instances": [1]}', {"Content-Encoding": "gzip"})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("a body sent with Content-Encoding: gzip must be a whole gzip")
+
+
+def test_a_gzip_file_is_inflated_up_to_a_cap():
+    assert inflate(gzip.compress(b"ab") + gzip.compress(b"c"), max_bytes=3) == b"abc"
+    assert inflate(b"") == b""
+    for bomb in (gzip.compress(b"abcd"), gzip.compress(b"ab") + gzip.compress(b"cd")):
+        with pytest.raises(Refused, match="must inflate to at most 3 bytes") as refused:
+            inflate(bomb, max_bytes=3)
+        assert refusal(refused.value).status_code == 413
+    for broken in (gzip.compress(b"abc")[:-1], gzip.compress(b"abc") + b"x", b"x"):
+        with pytest.raises(Refused, match="must be a whole gzip file"):
+            inflate(broken, max_bytes=3)
