@@ -7,16 +7,32 @@ import subprocess
 import sys
 import urllib.request
 
+import grpc
 import pytest
 from small_models import picture
 
 from serving.__main__ import main
 from serving.errors import UserError
+from serving.quiet import tf
+
+# isort: split
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+PROMISE = r"faces, version 7, answers gRPC at (127\.0\.0\.1:\d+), REST at (http://127\.0\.0\.1:\d+)\n"
 
 
 def start(*arguments):
     command = [sys.executable, "-m", "serving", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def asked(address, pictures):
+    """What a model says over gRPC of gender."""
+    request = PredictRequest(model_spec={"name": "faces"})
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(pictures))
+    with grpc.insecure_channel(address) as channel:
+        return list(PredictionServiceStub(channel).Predict(request, timeout=60).outputs["gender"].float_val)
 
 
 def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
@@ -25,18 +41,20 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
     other = start("--model_base_path", faces_path, "--rest-api-port=0")
     try:
         line = server.stdout.readline()
-        url = re.fullmatch(r"faces, version 7, answers at (http://127\.0\.0\.1:\d+)\n", line)[1]
+        rpc_address, url = re.fullmatch(PROMISE, line).groups()
         with urllib.request.urlopen(f"{url}/readyz") as response:
             assert json.load(response) == {"status": "ready"}
         client = [sys.executable, "-m", "serving.client", str(tmp_path / "blue.png"), "--url", url, "--json"]
         said = subprocess.run(client, capture_output=True, text=True, check=True)
         assert json.loads(said.stdout)["emotion"]["label"] == "sad"
-        port = url.rpartition(":")[2]
-        late = start("--model_base_path", faces_path, "--rest_api_port", port)
-        out, err = late.communicate(timeout=60)
-        assert (late.returncode, out, err.count("\n")) == (2, "", 1)
-        assert "must be a free address" in err
-        assert other.stdout.readline().startswith("default, version 7, answers at http://127.0.0.1:")
+        assert asked(rpc_address, [picture(0, 0, 255), picture(255, 0, 0)]) == [1.0, 0.0]
+        for flag, address in (("--rest_api_port", url), ("--port", rpc_address)):
+            ports = {"--rest_api_port": "0", flag: address.rpartition(":")[2]}
+            late = start("--model_base_path", faces_path, *(word for pair in ports.items() for word in pair))
+            out, err = late.communicate(timeout=60)
+            assert (late.returncode, out, err.count("\n")) == (2, "", 1)
+            assert f"--host and {flag} must be a free address" in err
+        assert re.fullmatch(PROMISE.replace("faces", "default"), other.stdout.readline())
     finally:
         server.send_signal(signal.SIGTERM)
         other.send_signal(signal.SIGINT)
@@ -60,7 +78,11 @@ def test_a_model_that_does_not_load_ends_the_command(monkeypatch, tmp_path):
         ([], "--model_base_path must name a folder of version folders; received none"),
         (["--model_base_path", "EMPTY/none"], "must be a folder of version folders"),
         (["--model_base_path", "EMPTY"], "must hold a version folder"),
-        (["--model_base_path", "FACES", "--port", "1"], "no such flag: --port; see python -m serving --help"),
+        (
+            ["--model_base_path", "FACES", "--ports", "1"],
+            "no such flag: --ports; see python -m serving --help",
+        ),
+        (["--model_base_path", "FACES", "--port", "-1"], "--port must be 0 to 65535; received -1"),
         (["--model_base_path", "FACES", "--rest_api_port", "65536"], "--rest_api_port must be 0 to 65535"),
     ],
 )
