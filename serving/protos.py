@@ -1,5 +1,7 @@
 """Arrays to TensorFlow's TensorProto and back."""
 
+import math
+
 import numpy as np
 
 from serving.errors import Refused
@@ -26,7 +28,10 @@ FIELDS = {
     "complex128": "dcomplex_val",
     "string": "string_val",
 }
-"""Where a tensor.proto keeps the values of each type."""
+"""Where tensor.proto keeps the values of each type."""
+
+MAX_REPEATED = 2**20
+"""Elements that few values, the last of which stands for all that are left out, may be spread over."""
 
 
 def to_proto(array: np.ndarray) -> TensorProto:
@@ -58,7 +63,16 @@ def to_array(name: str, proto: TensorProto) -> np.ndarray:
     Raises:
         Refused: INVALID_ARGUMENT, its parts contradict each other.
     """
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    elements = math.prod(sizes)
+    if elements > max(proto.ByteSize(), MAX_REPEATED):
+        raise Refused(
+            "INVALID_ARGUMENT",
+            f"input {name} must hold its values; received {proto.ByteSize()} bytes for {elements} elements",
+        )
     try:
+        if min(sizes, default=0) < 0:
+            raise ValueError("a negative size")  # make_ndarray would guess it
         return tf.make_ndarray(proto)
     except (TypeError, ValueError, OverflowError, MemoryError) as error:
         raise Refused("INVALID_ARGUMENT", f"tensor parsing error: {name}") from error

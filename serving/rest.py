@@ -114,11 +114,13 @@ ModelSpec = tuple[str, int | None, str | None]
 
 
 def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
-    if version is not None and int(version) > MAX_VERSION:
+    # By its length first: int() takes no number of thousands of digits.
+    digits = (version or "").lstrip("0")
+    if len(digits) > len(str(MAX_VERSION)) or int(digits or 0) > MAX_VERSION:
         raise invalid(f"Failed to convert version: {version} to numeric.")
     return (
         unquote(name),
-        None if version is None else int(version),
+        None if version is None else int(digits or 0),
         None if label is None else unquote(label),
     )
 

@@ -223,10 +223,18 @@ def test_what_is_no_request(odd, ask, body, text):
     assert (response.status_code, response.json()) == (400, {"error": text})
 
 
+def test_what_is_wrong_deep_inside_is_shown_in_short(odd, ask):
+    body = b'{"inputs": {"x": [' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"]}}"
+    response = ask(odd, "POST", "/v1/models/odd:predict", body)
+    assert response.status_code == 400
+    assert response.json()["error"].endswith("... Type: Object is not of expected type: float")
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"[" * 100_000,
+        b'{"inputs": ' + b'{"a":' * 1500 + b"1" + b"}" * 1501,
         b'{"inputs": ' + b"[" * 990 + b"NaN" + b"]" * 990 + b"}",
         b'{"inputs": ' + b"[" * 100_000 + b"NaN",
         b'{"inputs": ["\\ud800"]}',

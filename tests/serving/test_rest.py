@@ -43,6 +43,13 @@ from serving.store import Store
             400,
             "When method is classify, key 'examples' is expected and was not found",
         ),
+        (
+            "GET",
+            f"/v1/models/odd/versions/{'9' * 5000}",
+            400,
+            f"Failed to convert version: {'9' * 5000} to numeric.",
+        ),
+        ("GET", f"/v1/models/odd/versions/{'0' * 5000}2", 404, "Could not find version 2 of model odd"),
         ("GET", "/v1/models/none", 404, "Could not find any versions of model none"),
         ("GET", "/v1/models/odd/versions/2", 404, "Could not find version 2 of model odd"),
         ("GET", "/v1/models/none/metadata", 404, "Servable not found for request: Latest(none)"),

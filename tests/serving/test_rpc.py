@@ -153,6 +153,12 @@ def test_an_input_by_value_is_one_as_content(odd, connect):
     assert answers[0] == answers[1]
 
 
+def test_a_last_value_stands_for_all_that_are_left_out(odd, connect):
+    spread = TensorProto(dtype="DT_FLOAT", float_val=[1, 2], tensor_shape={"dim": [{"size": 4}]})
+    response = call(connect(odd), to_predict("any_shape", x=spread))
+    assert list(response.outputs["y"].float_val) == [1.0, 2.0, 2.0, 2.0]
+
+
 def test_an_output_filter_chooses(odd, connect):
     request = to_predict("several", a=np.float32([[1, 2]]), b=np.int32([3]))
     request.output_filter.append("even")
@@ -213,6 +219,18 @@ X = {"x": np.float32([1])}
         ),
         (
             to_predict(x=TensorProto(dtype="DT_FLOAT", tensor_content=b"abc")),
+            "INVALID_ARGUMENT",
+            "tensor parsing error: x",
+        ),
+        (
+            to_predict(
+                x=TensorProto(dtype="DT_FLOAT", float_val=[1], tensor_shape={"dim": [{"size": 2**40}]})
+            ),
+            "INVALID_ARGUMENT",
+            "input x must hold its values; received 19 bytes for 1099511627776 elements",
+        ),
+        (
+            to_predict(x=TensorProto(dtype="DT_FLOAT", float_val=[1], tensor_shape={"dim": [{"size": -1}]})),
             "INVALID_ARGUMENT",
             "tensor parsing error: x",
         ),

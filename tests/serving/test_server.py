@@ -47,7 +47,7 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
         client = [sys.executable, "-m", "serving.client", str(tmp_path / "blue.png"), "--url", url, "--json"]
         said = subprocess.run(client, capture_output=True, text=True, check=True)
         assert json.loads(said.stdout)["emotion"]["label"] == "sad"
-        assert asked(rpc_address, [picture(0, 0, 255), picture(255, 0, 0)]) == [1.0, 0.0]
+        assert asked(rpc_address, [picture(0, 0, 255) + bytes(5 * 2**20), picture(255, 0, 0)]) == [1.0, 0.0]
         for flag, address in (("--rest_api_port", url), ("--port", rpc_address)):
             ports = {"--rest_api_port": "0", flag: address.rpartition(":")[2]}
             late = start("--model_base_path", faces_path, *(word for pair in ports.items() for word in pair))
@@ -61,6 +61,27 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
         ends = [process.communicate(timeout=60) for process in (server, other)]
     assert ends == [("", "")] * 2
     assert (server.returncode, other.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ports"),
+    [
+        ([], (8501, 8500)),
+        (["--rest_api_port", "8601"], (8601, 8500)),
+        (["--rest_api_port", "0"], (0, 0)),
+        (["--rest_api_port", "0", "--port", "8600"], (0, 8600)),
+        (["--port", "0"], (8501, 0)),
+    ],
+)
+def test_ports_are_tensorflow_servings_unless_any_will_do(monkeypatch, faces_path, arguments, ports):
+    bound = []
+    monkeypatch.setattr("sys.argv", ["serving", "--model_base_path", str(faces_path), *arguments])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("serving.__main__._bind", lambda _, port: bound.append(port))
+    monkeypatch.setattr("serving.__main__._bind_rpc", lambda _, port: (bound.append(port), port))
+    monkeypatch.setattr("serving.__main__._serve", lambda *_: None)
+    main()
+    assert tuple(bound) == ports
 
 
 def test_a_model_that_does_not_load_ends_the_command(monkeypatch, tmp_path):
