@@ -1,4 +1,4 @@
-"""How an exported model answers: over HTTP or in a script. Knows nothing of training."""
+"""How an exported model answers: over HTTP, over gRPC or in a script. Knows nothing of training."""
 
 from typing import TYPE_CHECKING, Any
 
