@@ -29,7 +29,8 @@ def parse_config(arguments: Sequence[str] | None = None) -> TrainConfig:
         show_notices()
         return Run.open(chosen.resume).config
     preset, rest = split_preset(arguments)
-    return parse(TrainConfig, rest, default=preset, description=f"Trains one model. {PRESET_HELP}")
+    what = f"Trains one model, or goes on with the one in RUN: --resume RUN. {PRESET_HELP}"
+    return parse(TrainConfig, rest, default=preset, description=what)
 
 
 def split_preset(arguments: Sequence[str] | None = None) -> tuple[TrainConfig, list[str]]:
@@ -45,6 +46,7 @@ def split_preset(arguments: Sequence[str] | None = None) -> tuple[TrainConfig, l
 def parse(what: Callable[..., T], arguments: Sequence[str] | None = None, **keywords: Any) -> T:
     """A dataclass or the result of a function, from a command line; notices of the run go to stderr."""
     show_notices()
+    keywords.setdefault("prog", f"python -m training.{Path(sys.argv[0]).stem}")
     return tyro.cli(what, args=arguments, **keywords)
 
 

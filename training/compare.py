@@ -5,7 +5,6 @@ python -m training.compare --preset faces --epochs 8 --run runs/both_faces --man
 """
 
 import logging
-import os
 import platform
 import shlex
 import signal
@@ -23,12 +22,14 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Suppress
 
+from models.trunks import build_trunk
 from multitask.errors import UserError, run_command
 from multitask.losses import Gradients
 from multitask.tasks import TASKS, Task
 from training.balancing import Balancing
 from training.commands import PRESET_HELP, parse, split_preset
-from training.comparison.findings import cell_findings
+from training.comparison.costs import machine
+from training.comparison.findings import cell_findings, gradients_findings
 from training.comparison.matrix import Arm, Cell, CompareConfig
 from training.comparison.pictures import pictures_of_mistakes
 from training.comparison.processes import train_all
@@ -36,7 +37,7 @@ from training.comparison.report import write_report
 from training.config import TrainConfig
 from training.evaluate import quality
 from training.pipeline import Examples, load_examples
-from training.runs import write_json
+from training.runs import Run, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -58,20 +59,30 @@ def compare(config: CompareConfig) -> dict[str, Any]:
         UserError: settings that don't fit the folder, the data or each other, or a run that failed; what was
             finished before stays.
     """
-    found = []
     prepared = [(cell, *_arms(cell)) for cell in config.cells]
+    each = [(run, n) for _, arms, counts in prepared for run, n in _runs(arms, counts["train"])]
+    failures = []
     if not config.report_only:
-        each = [(run, n) for _, arms, counts in prepared for run, n in _runs(arms, counts["train"])]
-        train_all(*zip(*each, strict=True))
-    for cell, arms, counts in prepared:
-        cell_found = cell_findings(cell, arms, counts)
-        if cell_found["arms"]:
-            found.append(cell_found)
-    if not found:
+        for trunk in config.trunks:  # what can't be built is said before hours of training
+            build_trunk(trunk, config.training.image_size, config.training.weights)
+        failures = train_all(*zip(*each, strict=True))
+    cells = [cell_findings(cell, arms, counts) for cell, arms, counts in prepared]
+    finished = sum(Run.of(run).summary is not None for run, _ in each)
+    findings = {
+        "made": {**_made(), "runs": len(each), "finished": finished},
+        "cells": [cell for cell in cells if cell["arms"]],
+        "gradients": gradients_findings(config.cells, {cell.name: arms for cell, arms, _ in prepared}),
+    }
+    if findings["cells"]:
+        write_json(config.run / "report.json", findings)
+        write_report(findings, config.run, pictures_of_mistakes(config, findings))
+    if failures:
+        raise UserError(
+            f"every run must end well; {len(failures)} of {len(each)} did not. The first is {failures[0]}. "
+            f"What is finished is in {config.run}; the same command goes on with the others"
+        )
+    if not findings["cells"]:
         raise UserError(f"a report needs finished runs; {config.run} has none: leave out --report-only")
-    findings = {"made": _made(), "cells": found}
-    write_json(config.run / "report.json", findings)
-    write_report(findings, config.run, pictures_of_mistakes(config, findings))
     return findings
 
 
@@ -110,7 +121,7 @@ def _runs(arms: dict[int, list[Arm]], counts: dict[str, int]) -> list[tuple[Trai
     ]
 
 
-def _made() -> dict[str, str]:
+def _made() -> dict[str, Any]:
     module = Path(sys.argv[0]).stem
     command = f"python -m training.{module}" if module == "compare" else f"python {Path(sys.argv[0]).name}"
     return {
@@ -119,8 +130,7 @@ def _made() -> dict[str, str]:
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
-        + (", ".join(gpu.device_type for gpu in tf.config.list_physical_devices("GPU")) or "no GPU"),
+        "machine": machine(),
     }
 
 
@@ -176,8 +186,10 @@ class _Command(CompareConfig):
 def _main() -> None:
     preset, rest = split_preset()
     settings = _Settings(**vars(preset))
-    default = _Command(datasets=("+".join(preset.datasets),), trunks=(preset.trunk,), training=settings)
-    config = parse(_Command, rest, default=default, description=f"{CompareConfig.__doc__} {PRESET_HELP}")
+    summary = (CompareConfig.__doc__ or "").partition("\n")[0]
+    config = parse(
+        _Command, rest, default=_Command(training=settings), description=f"{summary} {PRESET_HELP}"
+    )
     # So that a run being trained is ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = compare(config)

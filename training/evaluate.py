@@ -68,12 +68,12 @@ def load_predictions(run: Run) -> dict[str, np.ndarray] | None:
         return None
     with np.load(path) as kept:
         predictions = dict(kept)
-    return predictions if str(predictions.pop("model")) == _best_model_digest(run) else None
+    return predictions if str(predictions.pop("model")) == best_model_digest(run) else None
 
 
 def _predict_split(run: Run, split: str, batch_size: int) -> dict[str, np.ndarray]:
     config = run.config
-    digest = _best_model_digest(run)  # first: training may put a better model there while this one predicts
+    digest = best_model_digest(run)  # first: training may put a better model there while this one predicts
     model = run.best_model()
     examples = load_examples(
         config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
@@ -90,8 +90,8 @@ def _predict_split(run: Run, split: str, batch_size: int) -> dict[str, np.ndarra
     return predictions
 
 
-def _best_model_digest(run: Run) -> str | None:
-    # Not the time it was written: copying a run changes that.
+def best_model_digest(run: Run) -> str | None:
+    """What tells `run`'s best model from others (the time of a file would not); None if there is none."""
     path = run.folder / "best.keras"
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 

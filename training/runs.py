@@ -36,6 +36,16 @@ class Run:
     def start(cls, config: TrainConfig) -> "Run":
         """The run of `config.run`: a new one, or the one begun there with the same settings.
 
+        Raises:
+            UserError: as `of`, or another process is training it.
+        """
+        with cls.of(config).held() as run:
+            return run
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> "Run":
+        """The run of `config.run` as it is there, begun or not; writes nothing.
+
         Until its first epoch has ended, a run takes new settings.
 
         Raises:
@@ -51,12 +61,10 @@ class Run:
                         f"a run keeps its settings; {run.folder} was started with {part.name}={was!r}, "
                         f"received {now!r}: choose another --run, or remove that folder"
                     )
-        elif run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
+        elif run.folder.exists() and (
+            not run.folder.is_dir() or any(path.name != "lock" for path in run.folder.iterdir())
+        ):
             raise UserError(f"run must be a new folder or a run's own; {run.folder} is neither")
-        run.folder.mkdir(parents=True, exist_ok=True)
-        # Absolute, so that the run can be judged from any folder.
-        places = {name: getattr(config, name) and getattr(config, name).absolute() for name in _PLACES}
-        write_json(run.folder / "config.json", {**dataclasses.asdict(config), **places})
         return run
 
     @classmethod
@@ -77,12 +85,15 @@ class Run:
             ) from error
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keeps other processes from training this run; the system lets go of it when this one ends.
+    def held(self) -> Iterator["Run"]:
+        """Begins the run or goes on with it: writes its settings and keeps other processes from training it.
+
+        The system lets go of it when this process ends.
 
         Raises:
-            UserError: another process is training it.
+            UserError: as `of`, or another process is training it.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +102,11 @@ class Run:
                     f"one process trains a run; {self.folder} is being trained by another: wait for it, stop "
                     "it, or choose another --run"
                 ) from None
-            yield
+            self.of(self.config)  # once more: now nobody else begins it
+            # Absolute, so that the run can be judged from any folder.
+            places = {name: (path := getattr(self.config, name)) and path.absolute() for name in _PLACES}
+            write_json(self.folder / "config.json", {**dataclasses.asdict(self.config), **places})
+            yield self
 
     @property
     def summary(self) -> dict[str, Any] | None:

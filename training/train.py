@@ -40,8 +40,7 @@ def train(config: TrainConfig) -> Run:
     Raises:
         UserError: settings that don't fit the run's folder, the data or each other.
     """
-    run = Run.start(config)
-    with run.held(), _room(run):
+    with Run.of(config).held() as run, _room(run):
         if run.summary is None:
             _train(run, config)
         else:
@@ -78,6 +77,11 @@ def _train(run: Run, config: TrainConfig) -> None:
         for split in ("train", "validation")
     )
     learned = labelled_tasks(config, examples)
+    if len(validation) == 0:
+        raise UserError(
+            f"the best epoch is chosen by validation examples; {', '.join(config.datasets)} has none that is "
+            f"labelled for {', '.join(config.tasks)}: choose other datasets or tasks"
+        )
     # In the order of the archives whole batches would lack a label, and count for its loss as 0.
     validation = validation.take(np.random.default_rng(config.seed).permutation(len(validation)))
 

@@ -54,7 +54,7 @@ def test_train_evaluate_export(tmp_path, data_dir):
         ),
         ("training.compare", ["--epochs", "0"], "error: epochs must be at least 1; received 0"),
         ("training.compare", ["--trunks", "lenet", "vgg99"], "error: trunk must be one of lenet, "),
-        ("training.compare", ["--seeds", "1", "1"], "error: seeds must name at least one, and none twice"),
+        ("training.compare", ["--seeds", "1", "1"], "error: seeds must differ; received 1 1"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_exit_code_2(module, arguments, message, tmp_path):

@@ -7,8 +7,7 @@ import pytest
 from rich.console import Console
 
 from multitask.errors import UserError
-from multitask.tasks import TASKS
-from training import CompareConfig, Run, compare, train
+from training import CompareConfig, Run, compare, evaluate, train
 from training.compare import comparison_table
 
 
@@ -22,6 +21,7 @@ def in_this_process(monkeypatch):
             if Run.start(config).summary is None:
                 trained.append(config.run.name)
                 train(config)
+        return []
 
     monkeypatch.setattr(sys.modules["training.compare"], "train_all", train_all)
     return trained
@@ -34,30 +34,34 @@ def of(settings, **own):
 
 
 def test_what_is_finished_is_reported_and_not_trained_again(tiny, in_this_process):
-    config = of(tiny("both", epochs=1), seeds=(0,), gradients=("autodiff",))
+    config = of(tiny("both", epochs=1, tasks=("age", "gender")), seeds=(0,))
     (cell,) = compare(config)["cells"]
-    naive = [f"naive_{task}" for task in TASKS]
-    assert in_this_process == [*naive, "functional", "functional_equal_compute"]
+    assert in_this_process == ["naive_age", "naive_gender", "functional", "functional_equal_compute"]
     assert json.loads((config.run / "report.json").read_text())["cells"] == [cell]
     assert "test-000" in (config.run / "report.html").read_text()
-    assert cell["examples"]["train"] == {"all": 192, "age": 192, "emotion": 192, "gender": 192}
+    assert cell["examples"]["train"] == {"all": 192, "age": 192, "gender": 192}
 
     arms = {name: arm["cost"] for name, arm in cell["arms"].items()}
     assert {name: cost["pictures"] for name, cost in arms.items()} == {
-        "naive": 3 * 192, "functional": 192, "functional_equal_compute": 3 * 192
+        "naive": 2 * 192, "functional": 192, "functional_equal_compute": 2 * 192
     }  # fmt: skip
-    heads = {name: 85 * task.units for name, task in TASKS.items()}
-    trunk = arms["functional"]["parameters"] - sum(heads.values())
-    assert arms["naive"]["parameters"] == 3 * trunk + sum(heads.values())
-    assert arms["naive"]["requests"] == 3
-    assert arms["naive"]["flops"] > 2.9 * arms["functional"]["flops"]
+    heads = 85 * (101 + 1)
+    assert arms["naive"]["parameters"] == 2 * (arms["functional"]["parameters"] - heads) + heads
+    assert arms["naive"]["requests"] == 2
+    assert 1.9 < arms["naive"]["flops"] / arms["functional"]["flops"] < 2
+    assert arms["naive"]["training_flops"] == arms["naive"]["flops"] * 192 * 3
     assert set(cell["differences"]) == {"functional", "functional_equal_compute"}
-    for task in TASKS.values():
-        quality = cell["arms"]["functional"]["quality"][task.name]
-        own = Run.open(config.run / cell["name"] / "seed0" / "functional").evaluation["tasks"][task.name]
+    for task in ("age", "gender"):
+        quality = cell["arms"]["functional"]["quality"][task]
+        own = Run.open(config.run / cell["name"] / "seed0" / "functional").evaluation["tasks"][task]
         assert {name: figure["mean"] for name, figure in quality.items()} == {
             name: own[name] for name in quality
         }
+
+    # What a run answered on another split last must not be taken for its test.
+    evaluate(Run.open(config.run / cell["name"] / "seed0" / "functional"), "validation")
+    (again,) = compare(dataclasses.replace(config, report_only=True))["cells"]
+    assert again == cell
 
     in_this_process.clear()
     (config.run / cell["name"] / "seed0" / "naive_age" / "summary.json").unlink()
@@ -68,6 +72,34 @@ def test_what_is_finished_is_reported_and_not_trained_again(tiny, in_this_proces
     (again,) = compare(config)["cells"]
     assert in_this_process == ["naive_age"]
     assert again["differences"] == cell["differences"]
+
+
+def test_what_is_finished_is_reported_beside_a_run_that_failed(tiny, monkeypatch):
+    config = of(tiny("failing", epochs=1, tasks=("gender",)), seeds=(0,))
+
+    def train_all(configs, pictures):
+        train(configs[-1])
+        return ["naive_gender: it broke"]
+
+    monkeypatch.setattr(sys.modules["training.compare"], "train_all", train_all)
+    with pytest.raises(UserError, match=r"1 of 2 did not\. The first is naive_gender: it broke"):
+        compare(config)
+    found = json.loads((config.run / "report.json").read_text())
+    assert (found["made"]["runs"], found["made"]["finished"]) == (2, 1)
+    assert list(found["cells"][0]["arms"]) == ["functional"]
+    other = dataclasses.replace(
+        config, report_only=True, training=tiny("failing", epochs=2, tasks=("gender",))
+    )
+    with pytest.raises(UserError, match=r"a run keeps its settings; .* epochs=1, received 2"):
+        compare(other)
+
+
+def test_a_trunk_that_cannot_be_built_is_named_before_anything_is_trained(tiny, in_this_process):
+    settings = tiny("small", image_size=24)
+    config = dataclasses.replace(of(settings), trunks=("lenet", "alexnet"))
+    with pytest.raises(UserError, match="alexnet takes pictures of at least 25x25"):
+        compare(config)
+    assert in_this_process == []
 
 
 def test_a_report_needs_something_finished(tiny):

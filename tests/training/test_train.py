@@ -326,6 +326,16 @@ def test_a_full_disk_ends_in_one_line_and_nothing_is_lost(tiny):
     assert train(config).summary["epochs"] == 2
 
 
+def test_validation_without_any_label_is_named(tiny, monkeypatch):
+    def none_to_validate(datasets, split, *others):
+        examples = load_examples(datasets, split, *others)
+        return examples.take(np.arange(0)) if split == "validation" else examples
+
+    monkeypatch.setattr(sys.modules["training.train"], "load_examples", none_to_validate)
+    with pytest.raises(UserError, match=r"the best epoch is chosen by validation examples; .* has none"):
+        train(tiny())
+
+
 def test_one_process_trains_a_run(tiny):
     config = tiny()
     with (
@@ -333,6 +343,9 @@ def test_one_process_trains_a_run(tiny):
         pytest.raises(UserError, match=r"one process trains a run; .* is being trained by another"),
     ):
         train(config)
+    with Run.start(config).held(), pytest.raises(UserError, match="is being trained by another"):
+        Run.start(dataclasses.replace(config, trunk="resnet"))
+    assert Run.open(config.run).config.trunk == "lenet"  # the other one's settings were not written
     summary = train(config).summary
     assert 0 < summary["cpu_seconds"] < 100 * summary["seconds"]
     assert summary["peak_memory"] is None or summary["peak_memory"] > 1e8

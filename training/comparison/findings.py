@@ -8,13 +8,14 @@ import numpy as np
 
 from multitask.tasks import MISSING, Task
 from training.comparison.costs import measured, training_costs
-from training.comparison.matrix import NAIVE, Arm, Cell
+from training.comparison.matrix import FUNCTIONAL, NAIVE, Arm, Cell
 from training.comparison.statistics import mean_and_spread, paired_difference, verdict
 from training.evaluate import evaluate, load_predictions
-from training.groups import Group, figures_by_group
+from training.groups import Group, figures_by_group, ungrouped
 from training.metrics import FIGURES, LOWER_IS_BETTER, chosen, evaluate_answers, main_metric
 from training.runs import Run
 
+TEST = "test"
 WORST = 6
 Answers = Mapping[str, Mapping[str, np.ndarray]]
 """Task -> what `load_predictions` gives of the examples labelled for it; no entry where there are none."""
@@ -31,16 +32,7 @@ def cell_findings(cell: Cell, arms: Mapping[int, Sequence[Arm]], examples: dict[
     config = cell.comparison.training
     tasks = config.chosen_tasks
     titles = {arm.name: arm for of_seed in arms.values() for arm in of_seed}
-    runs = {
-        name: {
-            seed: [Run(one.run, one) for one in arm.runs]
-            for seed, of_seed in arms.items()
-            for arm in of_seed
-            if arm.name == name and all(Run(one.run, one).summary for one in arm.runs)
-        }
-        for name in titles
-    }
-    runs = {name: of_arm for name, of_arm in runs.items() if of_arm}
+    runs = _finished(arms)
     costs = measured(
         {name: next(iter(of_arm.values())) for name, of_arm in runs.items()},
         cell.comparison.run / cell.name / "costs.json",
@@ -49,11 +41,16 @@ def cell_findings(cell: Cell, arms: Mapping[int, Sequence[Arm]], examples: dict[
     answers = {
         name: {seed: _answers(tasks, each) for seed, each in of_arm.items()} for name, of_arm in runs.items()
     }
-    differences = {
-        name: {task.name: _differences(task, answers[name], answers[NAIVE]) for task in tasks}
-        for name in runs
-        if name != NAIVE and NAIVE in runs and answers[name].keys() & answers[NAIVE].keys()
-    }
+
+    def differences(base: str) -> dict[str, Any]:
+        """Of all other arms to `base`; those of the naive one to others say nothing new."""
+        return {
+            name: {task.name: _difference(task, answers[name], answers[base]) for task in tasks}
+            for name in runs
+            if base in runs and name not in (base, NAIVE) and answers[name].keys() & answers[base].keys()
+        }
+
+    to_naive = differences(NAIVE)
     return {
         "name": cell.name,
         "datasets": list(cell.datasets),
@@ -62,7 +59,7 @@ def cell_findings(cell: Cell, arms: Mapping[int, Sequence[Arm]], examples: dict[
         "image_size": config.image_size,
         "epochs": config.epochs,
         "batch_size": config.batch_size,
-        "seeds": list(arms),
+        "seeds": [seed for seed in arms if any(seed in of_arm for of_arm in runs.values())],
         "tasks": {
             task.name: {"kind": task.kind, "unit": task.unit, "labels": list(task.labels)} for task in tasks
         },
@@ -71,20 +68,74 @@ def cell_findings(cell: Cell, arms: Mapping[int, Sequence[Arm]], examples: dict[
             name: _arm(titles[name], tasks, of_arm, answers[name], costs[name])
             for name, of_arm in runs.items()
         },
-        "differences": differences,
+        "differences": to_naive,
+        "differences_to_functional": differences(FUNCTIONAL),
         "verdicts": {
-            name: {task.name: _verdict(task, found) for task in tasks if (found := of_task[task.name])}
-            for name, of_task in differences.items()
+            name: {
+                task.name: of_task[task.name][main_metric(task)]["verdict"]
+                for task in tasks
+                if of_task[task.name]
+            }
+            for name, of_task in to_naive.items()
         },
     }
+
+
+def gradients_findings(
+    cells: Sequence[Cell], arms: Mapping[str, Mapping[int, Sequence[Arm]]]
+) -> list[dict[str, Any]]:
+    """Derived against automatic gradients, on each mixture and trunk that was trained by both.
+
+    Args:
+        cells: all of them.
+        arms: by a cell's name, as in `cell_findings`.
+
+    Returns:
+        {"datasets", "trunk", "differences": {arm: {task: {figure: derived minus automatic}}}} of each.
+    """
+    found = []
+    by_place = {(cell.mixture, cell.trunk, cell.gradients): cell for cell in cells}
+    for cell in cells:
+        derived = by_place.get((cell.mixture, cell.trunk, "derived"))
+        if cell.gradients != "autodiff" or derived is None:
+            continue
+        tasks = cell.comparison.training.chosen_tasks
+        ours, theirs = (
+            {
+                name: {seed: _answers(tasks, runs) for seed, runs in of_arm.items()}
+                for name, of_arm in _finished(arms[each.name]).items()
+            }
+            for each in (derived, cell)
+        )
+        differences = {
+            name: {task.name: _difference(task, ours[name], theirs[name]) for task in tasks}
+            for name in theirs
+            if name in ours and ours[name].keys() & theirs[name].keys()
+        }
+        if differences:
+            found.append({"datasets": list(cell.datasets), "trunk": cell.trunk, "differences": differences})
+    return found
+
+
+def _finished(arms: Mapping[int, Sequence[Arm]]) -> dict[str, dict[int, list[Run]]]:
+    """The runs of each arm by seed; an arm or a seed that is not finished is left out."""
+    runs: dict[str, dict[int, list[Run]]] = {}
+    names = dict.fromkeys(arm.name for of_seed in arms.values() for arm in of_seed)
+    for name in names:
+        for seed, of_seed in arms.items():
+            each = [Run.of(one) for arm in of_seed if arm.name == name for one in arm.runs]
+            if each and all(run.summary for run in each):
+                runs.setdefault(name, {})[seed] = each
+    return runs
 
 
 def _answers(tasks: Sequence[Task], runs: Sequence[Run]) -> Answers:
     together = {}
     for run in runs:
-        if run.evaluation is None or load_predictions(run) is None:
-            evaluate(run)
-        predictions = load_predictions(run) or {}
+        predictions = load_predictions(run)
+        if predictions is None or predictions["split"] != TEST:
+            evaluate(run, TEST)
+            predictions = load_predictions(run) or {}
         rows = len(predictions["id"])
         for task in tasks:
             known = predictions[f"label_{task.name}"] != MISSING
@@ -128,6 +179,9 @@ def _arm(
             for run in each
         ],
         "groups": {task.name: _groups(task, of_task[task.name]) for task in tasks},
+        "ungrouped": {
+            task.name: ungrouped(task, of_task[task.name][0]) for task in tasks if of_task[task.name]
+        },
         "worst": {
             task.name: _worst(task, next(iter(runs)), of_task[task.name][0]) if of_task[task.name] else []
             for task in tasks
@@ -152,29 +206,26 @@ def _judged(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]
     return evaluate_answers(task, predictions[task.name], predictions[f"label_{task.name}"])
 
 
-def _differences(
-    task: Task, answers: Mapping[int, Answers], naive: Mapping[int, Answers]
+def _difference(
+    task: Task, answers: Mapping[int, Answers], base: Mapping[int, Answers]
 ) -> dict[str, Any] | None:
-    """Of each figure, to the naive networks of the same seeds."""
-    seeds = [seed for seed in answers if seed in naive]
+    """Of each figure, to the same seeds of `base`."""
+    seeds = [seed for seed in answers if seed in base]
     ours = [answers[seed][task.name] for seed in seeds if task.name in answers[seed]]
-    theirs = [naive[seed][task.name] for seed in seeds if task.name in naive[seed]]
+    theirs = [base[seed][task.name] for seed in seeds if task.name in base[seed]]
     if not ours or len(ours) != len(theirs):
         return None
     for one in (*ours, *theirs):
         if not np.array_equal(one["id"], ours[0]["id"]):
             raise ValueError(f"answers must be to the same examples in the same order; {task.name}'s are not")
     labels = ours[0][f"label_{task.name}"]
-    return {
-        name: paired_difference(
+    found = {}
+    for name, figure in FIGURES[task.kind].items():
+        difference = paired_difference(
             figure, [one[task.name] for one in ours], [one[task.name] for one in theirs], labels
         )
-        for name, figure in FIGURES[task.kind].items()
-    }
-
-
-def _verdict(task: Task, difference: Mapping[str, Any]) -> str:
-    return verdict(difference[main_metric(task)], main_metric(task) in LOWER_IS_BETTER)
+        found[name] = {**difference, "verdict": verdict(difference, name in LOWER_IS_BETTER, len(ours))}
+    return found
 
 
 def _groups(task: Task, seeds: Sequence[Mapping[str, np.ndarray]]) -> list[Group]:

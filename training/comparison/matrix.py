@@ -17,26 +17,25 @@ class CompareConfig:
 
     Args:
         run: folder of the comparison; one that was begun with the same settings goes on.
-        datasets: mixtures of sources, each as names joined by "+".
-        trunks: names of models.trunks.TRUNKS, or pretrained:NAME.
+        datasets: mixtures of sources, each as names joined by "+"; that of `training` if not given.
+        trunks: names of models.trunks.TRUNKS, or pretrained:NAME; that of `training` if not given.
         seeds: of weights, order and augmentation.
-        gradients: by which gradients networks are trained.
-        balancings: how the tasks of the shared trunk are balanced; the networks of one task have nothing to
-            balance. The first is the functional approach that others are seen next to.
+        gradients: by which networks are trained; those of `training` if not given.
+        balancings: strategies by which the shared trunk is trained as well, beside equal weights.
         task_weights: a weight for each task, for the balancing "given".
-        equal_compute: train a shared trunk a second time, for as many pictures as the networks of one task
+        equal_compute: train the shared trunk a second time, for as many pictures as the networks of one task
             see together.
         http: time the answers of a server as well.
         report_only: train nothing; report what is finished.
-        training: settings of every run.
+        training: settings of every run; its folder, approach, seed and balancing are the matrix's.
     """
 
     run: Path = Path("runs/comparison")
-    datasets: tuple[str, ...] = ("synthetic_faces",)
-    trunks: tuple[str, ...] = ("resnet",)
+    datasets: tuple[str, ...] = ()
+    trunks: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
-    gradients: tuple[Gradients, ...] = ("autodiff",)
-    balancings: tuple[Balancing, ...] = ("equal",)
+    gradients: tuple[Gradients, ...] = ()
+    balancings: tuple[Balancing, ...] = ()
     task_weights: dict[str, float] = field(default_factory=dict)
     equal_compute: bool = True
     http: bool = True
@@ -45,12 +44,26 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "run", Path(self.run))
+        of_training = {
+            "datasets": "+".join(self.training.datasets),
+            "trunks": self.training.trunk,
+            "gradients": self.training.gradients,
+        }
         for name in ("datasets", "trunks", "seeds", "gradients", "balancings"):
             values = getattr(self, name)
             values = (values,) if isinstance(values, str | int) else tuple(values)
+            values = values or ((of_training[name],) if name in of_training else ())
             object.__setattr__(self, name, values)
-            if not values or len(set(values)) < len(values):
-                raise UserError(f"{name} must name at least one, and none twice; received {values}")
+            if len(set(values)) < len(values):
+                raise UserError(f"{name} must differ; received {' '.join(map(str, values))}")
+        if not self.seeds:
+            raise UserError("seeds must name at least one; received none")
+        if "equal" in self.balancings:
+            raise UserError("equal weights are always compared; balancings are those beside them")
+        if self.task_weights and "given" not in self.balancings:
+            raise UserError(
+                f'task_weights belong to the balancing "given"; received balancings {self.balancings}'
+            )
         if (self.run / "config.json").exists():
             raise UserError(
                 f"run must be a new folder or a comparison's; {self.run} is a single run's: name another"
@@ -58,7 +71,7 @@ class CompareConfig:
         # Settings that any run would refuse are refused before the first is trained.
         for cell in self.cells:
             for seed in self.seeds:
-                for balancing in self.balancings:
+                for balancing in ("equal", *self.balancings):
                     cell.config(FUNCTIONAL, seed, balancing=balancing)
 
     @property
@@ -109,11 +122,18 @@ class Cell:
 
     def config(self, arm: str, seed: int, **settings: object) -> TrainConfig:
         """The run `arm` of `seed`, with settings of its own."""
-        folder = self.comparison.run / self.name / f"seed{seed}" / arm
-        common = {"datasets": self.datasets, "trunk": self.trunk, "gradients": self.gradients, "seed": seed}
         weights = self.comparison.task_weights if settings.get("balancing") == "given" else {}
-        every = {"run": folder, "task_weights": weights, **common, **settings}
-        return replace(self.comparison.training, **every)  # type: ignore[arg-type]
+        every = {
+            "run": self.comparison.run / self.name / f"seed{seed}" / arm,
+            "approach": "functional",
+            "datasets": self.datasets,
+            "trunk": self.trunk,
+            "gradients": self.gradients,
+            "seed": seed,
+            "balancing": "equal",
+            "task_weights": weights,
+        }
+        return replace(self.comparison.training, **{**every, **settings})  # type: ignore[arg-type]
 
     def arms(self, seed: int, labelled: dict[str, int], examples: int) -> list[Arm]:
         """The arms of `seed`, the naive one first.
@@ -125,18 +145,19 @@ class Cell:
         naive = tuple(
             self.config(f"{NAIVE}_{task}", seed, approach="naive", tasks=(task,)) for task in labelled
         )
-        arms = [Arm(NAIVE, "a network for each task", naive)]
-        first, *others = self.comparison.balancings
-        arms.append(Arm(FUNCTIONAL, _title(first), (self.config(FUNCTIONAL, seed, balancing=first),)))
-        epochs = round(self.comparison.training.epochs * sum(labelled.values()) / examples)
-        if self.comparison.equal_compute and epochs > self.comparison.training.epochs:
-            longer = self.config(EQUAL_COMPUTE, seed, balancing=first, epochs=epochs)
-            arms.append(Arm(EQUAL_COMPUTE, f"{_title(first)}, for {epochs} epochs", (longer,)))
-        for balancing in others:
+        title = "one trunk, all heads"
+        arms = [
+            Arm(NAIVE, "a network for each task", naive),
+            Arm(FUNCTIONAL, title, (self.config(FUNCTIONAL, seed),)),
+        ]
+        training = self.comparison.training
+        longer = sum(labelled.values()) / examples
+        epochs = round(training.epochs * longer)
+        if self.comparison.equal_compute and epochs > training.epochs:
+            frozen = round(training.frozen_epochs * longer)
+            run = self.config(EQUAL_COMPUTE, seed, epochs=epochs, frozen_epochs=min(frozen, epochs))
+            arms.append(Arm(EQUAL_COMPUTE, f"{title}, for {epochs} epochs", (run,)))
+        for balancing in self.comparison.balancings:
             run = self.config(f"{FUNCTIONAL}_{balancing}", seed, balancing=balancing)
-            arms.append(Arm(f"{FUNCTIONAL}_{balancing}", _title(balancing), (run,)))
+            arms.append(Arm(f"{FUNCTIONAL}_{balancing}", f"{title}, {balancing}", (run,)))
         return arms
-
-
-def _title(balancing: str) -> str:
-    return "one trunk, all heads" + ("" if balancing == "equal" else f", {balancing}")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from multitask.errors import UserError
 from training.config import TrainConfig
 from training.runs import Run
 
@@ -20,17 +19,21 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def train_all(configs: Sequence[TrainConfig], pictures: Sequence[int]) -> None:
-    """Trains what is not yet finished of `configs`.
+def train_all(configs: Sequence[TrainConfig], pictures: Sequence[int]) -> list[str]:
+    """Trains what is not yet finished of `configs`; a run that fails doesn't keep the others from theirs.
 
     Args:
         configs: the runs, in the order in which they are trained.
         pictures: that each run sees in an epoch, by which progress is counted.
 
+    Returns:
+        What went wrong, a line for each run that failed.
+
     Raises:
-        UserError: a run's folder doesn't fit its settings (before any is trained), or training it failed.
+        UserError: a run's folder doesn't fit its settings (before any is trained).
     """
-    runs = [Run.start(config) for config in configs]
+    runs = [Run.of(config) for config in configs]
+    failures = []
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"),
         TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
@@ -44,7 +47,7 @@ def train_all(configs: Sequence[TrainConfig], pictures: Sequence[int]) -> None:
         for number, (run, seen) in enumerate(zip(runs, pictures, strict=True), start=1):
             name = f"run {number} of {len(runs)}: {'/'.join(run.folder.parts[-4:])}"
             if run.summary is None:
-                process = _start(run)
+                process = _start(Run.start(run.config))
                 try:
                     while process.poll() is None:
                         epochs = len(run.history)
@@ -58,10 +61,13 @@ def train_all(configs: Sequence[TrainConfig], pictures: Sequence[int]) -> None:
                     process.terminate()
                     process.wait()
                 if run.summary is None:
-                    raise UserError(_failure(run, process.returncode))
-                logger.info("%s: %.0f s", name, run.summary["seconds"])
+                    failures.append(_failure(run, process.returncode))
+                    logger.warning("%s failed: %s", name, failures[-1])
+                else:
+                    logger.info("%s: %.0f s", name, run.summary["seconds"])
             done += seen * run.config.epochs
             bar.update(total, completed=done, description=name)
+    return failures
 
 
 def _start(run: Run) -> subprocess.Popen[bytes]:
@@ -79,7 +85,4 @@ def _failure(run: Run, code: int) -> str:
     *_, last = ["", *_log(run).read_text(errors="replace").split("\n")[:-1]]
     if last.startswith("error: "):
         return f"{run.folder}: {last.removeprefix('error: ')}"
-    return (
-        f"every run must end well; {run.folder} ended with exit code {code}: see {_log(run)}, then start the "
-        "same command again, which goes on with what is left"
-    )
+    return f"{run.folder} ended with exit code {code}: see {_log(run)}"

@@ -8,7 +8,7 @@ from training.comparison.plots import number_ids
 from training.comparison.report_costs import budget, costs
 from training.comparison.report_failures import confusions, groups, worst_mistakes
 from training.comparison.report_markup import Html, element, join, table
-from training.comparison.report_quality import learning_curves, legend, quality_of_task
+from training.comparison.report_quality import against_functional, learning_curves, legend, quality_of_task
 from training.comparison.report_summary import across_cells, across_gradients, at_a_glance, summary
 from training.comparison.report_words import COSTS, FIGURES, better_side, capitalized, counted, title_of
 
@@ -34,12 +34,12 @@ def write_report(findings: dict[str, Any], folder: Path, pictures: Mapping[str, 
 def page(findings: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
     """The report as HTML, the same for the same findings."""
     cells = findings["cells"]
-    sections = {"summary": ("In short", join([summary(cells), at_a_glance(cells)]))}
+    sections = {"summary": ("In short", join([summary(findings["made"], cells), at_a_glance(cells)]))}
     for number, cell in enumerate(cells, 1):
         sections[f"cell-{number}"] = (capitalized(title_of(cell)), _of_cell(cell, pictures))
     if len(cells) > 1:
         sections["across"] = ("Across data and trunks", across_cells(cells))
-    if gradients := across_gradients(cells):
+    if gradients := across_gradients(cells, findings.get("gradients") or []):
         sections["gradients"] = ("Derived and automatic gradients", gradients)
     sections["measured"] = ("How this was measured", _measured(findings))
     links = (element("li", element("a", heading, href=f"#{name}")) for name, (heading, _) in sections.items())
@@ -75,11 +75,9 @@ def _of_cell(cell: dict[str, Any], pictures: Mapping[str, bytes]) -> Html:
         f"{counted(len(cell['seeds']), 'seed')} ({', '.join(map(str, cell['seeds']))}); "
         f"{gradients} gradients."
     )
-    if not cell["arms"]:
-        return join([element("p", facts), element("p", "Nothing of this is trained yet.")])
     parts = {
         "What each approach saw": budget(cell),
-        "Quality": join(quality_of_task(cell, name) for name in cell["tasks"]),
+        "Quality": join([*(quality_of_task(cell, name) for name in cell["tasks"]), against_functional(cell)]),
         "Learning curves": learning_curves(cell),
         "Cost": costs(cell),
         "What is confused with what": confusions(cell),
@@ -109,11 +107,11 @@ def _measured(findings: dict[str, Any]) -> Html:
         "cost (less is better)": [[cost.title, cost.meaning] for cost in COSTS.values()],
     }
     notes = (
-        "A difference is an approach minus the separate networks, on the same test pictures. Its interval "
-        "is a 95% one, by a paired bootstrap over test pictures and seeds: how far the difference moves when "
-        "both are drawn anew from those there are. Of few seeds the draws know little about others, so read "
-        "it as the least uncertainty there is. An interval that contains zero decides nothing, neither that "
-        "there is a difference nor that there is none; and of many intervals, some miss by chance.",
+        "A difference is an approach minus the separate networks, on the same test pictures. Its 95% "
+        "interval adds up two things that chance has a hand in: which pictures were tested, by a paired "
+        "bootstrap, and which seeds were trained, by Student's t over their differences, which with few "
+        "seeds is wide. An interval that contains zero decides nothing, neither that there is a difference "
+        "nor that there is none; neither does a single seed. Of many intervals, some miss by chance.",
         "The spread is the standard deviation over seeds: how far a single training may lie from the mean.",
         "Labels are estimates of how people appear in a picture, given by others or by code, and so are "
         "the answers. They say nothing about who somebody is or feels inside.",

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from multitask.tasks import TASKS
 from training.comparison.matrix import FUNCTIONAL, NAIVE
 from training.comparison.plots import Point, Row, dot_plot
 from training.comparison.report_markup import Html, details, element, join, table
@@ -16,7 +17,7 @@ from training.comparison.report_words import (
     spoken,
     title_of,
 )
-from training.groups import LEAST
+from training.groups import LEAST, ungrouped_in_words
 
 Group = tuple[tuple[str, str], ...]
 
@@ -69,8 +70,11 @@ def _matrix(labels: list[str], title: str, counts: list[list[int]], name: str) -
 
 def groups(cell: dict[str, Any]) -> Html:
     """Figures by how faces are labelled, of both approaches."""
-    plots, tables = [], []
+    plots, tables, lines = [], [], []
     for name in cell["tasks"]:
+        for _, arm in list(_both(cell).values())[:1]:
+            if lacking := (arm.get("ungrouped") or {}).get(name):
+                lines.append(ungrouped_in_words(TASKS[name], cell["examples"]["test"].get(name, 0), lacking))
         found = {key: _by_group(arm, name) for key, (_, arm) in _both(cell).items()}
         named = dict.fromkeys(group for of_arm in found.values() for group in of_arm)
         single, crossed = ([g for g in named if (len(g) == 1) == alone] for alone in (True, False))
@@ -81,13 +85,16 @@ def groups(cell: dict[str, Any]) -> Html:
         if crossed:
             crossings = _group_table(cell, name, found, crossed, f"{caption}, labels crossed")
             tables.append(details(f"{spoken(name)}: {len(crossed)} crossings of labels", crossings))
+    left_out = [element("p", line, class_="note") for line in lines]
     if not tables:
-        return element("p", "The data has no labels to group faces by.")
+        return join([element("p", "The data has no labels to group faces by."), *left_out])
     note = (
         f"Groups of fewer than {LEAST} examples are set pale: of many small groups some do badly by chance, "
         "so read the interval before the figure. Both are means over seeds."
     )
-    return join([element("div", *plots, class_="plots"), element("p", note, class_="note"), *tables])
+    return join(
+        [element("div", *plots, class_="plots"), element("p", note, class_="note"), *left_out, *tables]
+    )
 
 
 def _by_group(arm: dict[str, Any], name: str) -> dict[Group, dict[str, Any]]:

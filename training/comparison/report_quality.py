@@ -5,26 +5,26 @@ from typing import Any
 
 from training.comparison.matrix import NAIVE
 from training.comparison.plots import Point, Row, curve_plot, dot_plot, swatch
-from training.comparison.report_markup import MISSING, Html, element, join, table
+from training.comparison.report_markup import Html, element, join, table
 from training.comparison.report_words import (
     FIGURES,
     better_side,
     capitalized,
     main_figure,
-    reading,
     spoken,
     title_of,
 )
 
-SIGNS = {"better": "\N{BLACK UP-POINTING TRIANGLE}", "worse": "\N{BLACK DOWN-POINTING TRIANGLE}"}
-SIGNS |= {"gains": SIGNS["better"], "loses": SIGNS["worse"], "undecided": "\N{WHITE CIRCLE}"}
+SIGNS = {
+    "gains": "\N{BLACK UP-POINTING TRIANGLE}",
+    "loses": "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "undecided": "\N{WHITE CIRCLE}",
+}
 
 
 def verdict(word: str | None) -> Html | None:
-    """ "gains", "loses", "better", "worse" or "undecided" with its sign and colour; None if there is none."""
-    if word is None or word == MISSING:
-        return None
-    return element("span", f"{SIGNS[word]} {word}" if word in SIGNS else word, class_=f"verdict {word}")
+    """ "gains", "loses" or "undecided" with its sign and colour; None if there is none."""
+    return None if word is None else element("span", f"{SIGNS[word]} {word}", class_=f"verdict {word}")
 
 
 def legend(cell: dict[str, Any]) -> Html:
@@ -76,7 +76,7 @@ def _rows(cell: dict[str, Any], name: str, figure: str) -> list[list[str | None]
                 ", ".join(map(words.value, found.get("values") or [])) or None,
                 words.difference(difference.get("value"), unit),
                 words.interval(difference.get("low"), difference.get("high"), sign=True),
-                verdict(reading(figure, difference)),
+                verdict(difference.get("verdict")),
             ]
         )
     return rows
@@ -132,6 +132,30 @@ def _differences(cell: dict[str, Any], name: str, figure: str) -> Html | None:
     )
     note = "Difference to a network a task, with its 95% interval: one that touches zero decides nothing."
     return element("figure", plot, element("figcaption", note))
+
+
+def against_functional(cell: dict[str, Any]) -> Html | None:
+    """Main figures of other ways to train the shared trunk, against equal weights; None if there is none."""
+    bodies = {}
+    for name, task in cell["tasks"].items():
+        words, main = FIGURES[main_figure(task["kind"])], main_figure(task["kind"])
+        rows: list[list[str | None]] = [
+            [
+                cell["arms"][key]["title"],
+                words.value(_found(cell["arms"][key], name, main).get("mean")),
+                words.difference(found[name][main]["value"], task["unit"]),
+                words.interval(found[name][main]["low"], found[name][main]["high"], sign=True),
+                verdict(found[name][main]["verdict"]),
+            ]
+            for key, found in (cell.get("differences_to_functional") or {}).items()
+            if found[name]
+        ]
+        if rows:
+            bodies[f"{spoken(name)}: {words.axis(task['unit'])} ({better_side(main)} is better)"] = rows
+    if not bodies:
+        return None
+    header = ["approach", "mean", "difference", "95% interval", "verdict"]
+    return table(f"Against one trunk with equal weights, {title_of(cell)}", header, bodies)
 
 
 def learning_curves(cell: dict[str, Any]) -> Html:

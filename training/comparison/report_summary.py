@@ -29,8 +29,9 @@ SPARED = {
 WORDS = {"autodiff": "automatic", "derived": "derived"}
 
 
-def summary(cells: Cells) -> Html:
+def summary(made: dict[str, Any], cells: Cells) -> Html:
     """The findings in one paragraph, made from the figures."""
+    runs, finished = made.get("runs"), made.get("finished")
     tests = sorted({cell["examples"]["test"]["all"] for cell in cells})
     seeds = sorted({len(cell["seeds"]) for cell in cells})
     where = (
@@ -58,6 +59,9 @@ def summary(cells: Cells) -> Html:
         _of_costs(cells),
         _of_tasks(cells, EQUAL_COMPUTE, "Trained with as much compute as the separate networks together"),
         f"Not all was equal: {unequal}",
+        f"Only {finished} of {runs} trainings are finished; this is about those."
+        if finished != runs
+        else None,
     ]
     return element("p", join((s for s in sentences if s), " "), class_="summary")
 
@@ -150,8 +154,13 @@ def across_cells(cells: Cells) -> Html:
     return table("Main figures across data and trunks: means over seeds", header, bodies)
 
 
-def across_gradients(cells: Cells) -> Html | None:
-    """Derived against automatic gradients, where both were trained on the same data and trunk; else None."""
+def across_gradients(cells: Cells, differences: list[dict[str, Any]]) -> Html | None:
+    """Derived against automatic gradients, where both were trained on the same data and trunk; else None.
+
+    Args:
+        cells: all of them.
+        differences: derived minus automatic, as `findings.gradients_findings` gives them.
+    """
     of_place: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for cell in cells:
         of_place.setdefault((" + ".join(cell["datasets"]), cell["trunk"]), {})[cell["gradients"]] = cell
@@ -172,9 +181,28 @@ def across_gradients(cells: Cells) -> Html | None:
         ]
         for (data, trunk), found in both.items()
     }
+    for found in differences:
+        place = f"{found['trunk']} on {' + '.join(found['datasets'])}"
+        cell = both[" + ".join(found["datasets"]), found["trunk"]]["autodiff"]
+        bodies[place] += [
+            [
+                f"{cell['arms'][key]['title']}, derived minus automatic",
+                *(_moved(cell, task, of) for task in tasks),
+            ]
+            + [None] * 3
+            for key, of in found["differences"].items()
+        ]
     costs = [COSTS[name].title for name in ("seconds", "cpu_seconds", "peak_memory")]
     header = ["approach, gradients", *(_axis(cells, task) for task in tasks), *costs]
     return table("Derived and automatic gradients: means over seeds", header, bodies)
+
+
+def _moved(cell: dict[str, Any], task: str, of_task: dict[str, Any]) -> str | None:
+    if not of_task.get(task):
+        return None
+    figure = main_figure(cell["tasks"][task]["kind"])
+    words, found = FIGURES[figure], of_task[task][figure]
+    return f"{words.difference(found['value'])} ({words.interval(found['low'], found['high'], sign=True)})"
 
 
 def _tasks(cells: Cells) -> list[str]:

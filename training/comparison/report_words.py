@@ -160,7 +160,8 @@ COSTS: dict[str, Cost] = {
         "training compute",
         _field("training_flops"),
         lambda v: scaled(v, "FLOPs"),
-        "of the whole training: three forward passes for each picture seen",
+        "of the whole training: for each picture seen a forward pass, and twice as much for each backward; a "
+        "frozen trunk takes no backward pass, balancing by gradients one for each task",
     ),
     "seconds": Cost("training time", _field("seconds"), duration, "by the clock, of all networks together"),
     "cpu_seconds": Cost(
@@ -170,7 +171,7 @@ COSTS: dict[str, Cost] = {
         "peak memory",
         _field("peak_memory"),
         lambda v: scaled(v, "B"),
-        "the most that a training process held",
+        "the most that a training process held, TensorFlow itself and pictures mapped from disk included",
     ),
     "milliseconds_1": Cost(
         "time for a picture, one at a time",
@@ -207,15 +208,6 @@ def main_figure(kind: str) -> str:
 def better_side(figure: str) -> Literal["lower", "higher"]:
     """Which values of a figure are better."""
     return "lower" if figure in LOWER_IS_BETTER else "higher"
-
-
-def reading(figure: str, difference: dict[str, Any] | None) -> str:
-    """What a difference's interval allows to say: "better", "worse", "undecided", or "-" without one."""
-    if not difference or difference.get("low") is None or difference.get("high") is None:
-        return MISSING
-    if difference["low"] <= 0 <= difference["high"]:
-        return "undecided"
-    return "better" if (difference["high"] < 0) == (figure in LOWER_IS_BETTER) else "worse"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 Figure = Callable[[np.ndarray, np.ndarray], float]
 RESAMPLES = 1000
+DRAWS_OF_T = 100
 LEVEL = 0.95
 
 
@@ -25,12 +26,14 @@ def mean_and_spread(values: Sequence[float | None]) -> dict[str, Any]:
 def paired_difference(
     figure: Figure, answers: Sequence[np.ndarray], others: Sequence[np.ndarray], labels: np.ndarray
 ) -> dict[str, float | None]:
-    """The difference of a figure between two ways to answer, and its 95% interval by a paired bootstrap.
+    """The difference of a figure between two ways to answer, and its 95% interval.
 
-    value = mean over seeds of figure(answers) - figure(others). A resample draws as many examples and as many
-    seeds, with replacement; both sides keep the same examples and seeds, so that what is hard for both
-    cancels. The interval holds the middle 95% of the differences of 1,000 resamples. Of few seeds the draws
-    know little about others: with three, read the interval as the least there is.
+    value = mean over seeds of figure(answers) - figure(others). Two things make it uncertain. Which examples
+    were tested: a paired bootstrap draws as many with replacement, 1,000 times, the same for both sides and
+    all seeds, so that what is hard for both cancels. Which seeds were trained: s / sqrt(S) times Student's t
+    with S - 1 degrees of freedom, s being the standard deviation of the S seeds' differences. The interval
+    holds the middle 95% of the sums of the two. s has some of the first in it as well, so the interval is
+    rather too wide than too narrow. One seed says nothing of others: its interval is of the examples alone.
 
     Args:
         figure: (answers, labels) -> float, as in `training.metrics.FIGURES`.
@@ -46,38 +49,43 @@ def paired_difference(
     """
     rng = np.random.default_rng(0)
     seeds, count = len(answers), len(labels)
-    differences = []
-    for _ in range(RESAMPLES):
-        rows = rng.integers(count, size=count)
-        drawn = np.bincount(rng.integers(seeds, size=seeds), minlength=seeds)
-        differences.append(_difference(figure, answers, others, labels, rows, drawn))
-    value = _difference(figure, answers, others, labels, np.arange(count), np.ones(seeds, int))
-    if math.isnan(value):
+    of_seeds = _differences(figure, answers, others, labels, np.arange(count))
+    if np.isnan(of_seeds).any():
         return {"value": None, "low": None, "high": None}
-    low, high = np.nanquantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"value": value, "low": float(low), "high": float(high)}
+    resampled = [
+        _differences(figure, answers, others, labels, rng.integers(count, size=count)).mean()
+        for _ in range(RESAMPLES)
+    ]
+    draws = np.array(resampled)[:, None]
+    if seeds > 1:
+        error = of_seeds.std(ddof=1) / math.sqrt(seeds)
+        draws = draws + error * rng.standard_t(seeds - 1, (RESAMPLES, DRAWS_OF_T))
+    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"value": float(of_seeds.mean()), "low": float(low), "high": float(high)}
 
 
-def _difference(
+def _differences(
     figure: Figure,
     answers: Sequence[np.ndarray],
     others: Sequence[np.ndarray],
     labels: np.ndarray,
     rows: np.ndarray,
-    drawn: np.ndarray,
-) -> float:
-    """Over the examples `rows`, each seed counting as often as it was drawn."""
-    total = sum(
-        times * (figure(mine[rows], labels[rows]) - figure(its[rows], labels[rows]))
-        for mine, its, times in zip(answers, others, drawn, strict=True)
-        if times
+) -> np.ndarray:
+    """Of each seed, over the examples `rows`: [S]."""
+    return np.array(
+        [
+            figure(mine[rows], labels[rows]) - figure(its[rows], labels[rows])
+            for mine, its in zip(answers, others, strict=True)
+        ]
     )
-    return float(total / drawn.sum())
 
 
-def verdict(difference: dict[str, float | None], lower_is_better: bool) -> str:
-    """What a difference to the other way says: "gains", "loses", or "undecided" if its interval holds 0."""
+def verdict(difference: dict[str, float | None], lower_is_better: bool, seeds: int) -> str:
+    """What a difference to the other way says: "gains", "loses", or "undecided" if its interval holds 0.
+
+    One seed decides nothing: what another would have given is not known.
+    """
     low, high = difference["low"], difference["high"]
-    if low is None or high is None or low <= 0 <= high:
+    if seeds < 2 or low is None or high is None or low <= 0 <= high:
         return "undecided"
     return "gains" if (high < 0) == lower_is_better else "loses"

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from training.comparison.report import page, write_report
-from training.comparison.report_failures import worst_mistakes
-from training.comparison.report_summary import summary
-from training.comparison.report_words import FIGURES, reading
+from training.comparison.report_failures import groups, worst_mistakes
+from training.comparison.report_quality import against_functional
+from training.comparison.report_summary import across_gradients, summary
+from training.comparison.report_words import FIGURES
 
 VOID = {"meta", "img"}
 PICTURE = b"\x89PNG not really"
@@ -83,8 +84,8 @@ def findings() -> dict[str, Any]:
         },
         "differences": {
             "functional": {
-                "age": {"mae": {"value": 0.5, "low": 0.1, "high": 0.9}},
-                "gender": {"accuracy": {"value": 0.01, "low": -0.02, "high": 0.04}},
+                "age": {"mae": {"value": 0.5, "low": 0.1, "high": 0.9, "verdict": "loses"}},
+                "gender": {"accuracy": {"value": 0.01, "low": -0.02, "high": 0.04, "verdict": "undecided"}},
                 "emotion": None,
             }
         },
@@ -217,18 +218,17 @@ def test_mistakes_are_pictures_where_there_are_any(read: Reader, findings: dict[
 
 def test_summary_says_no_more_than_the_intervals(findings: dict[str, Any]) -> None:
     cell, derived = copy.deepcopy(findings["cells"])
-    one = summary([cell])
+    one = summary({}, [cell])
     assert "<strong>age loses</strong> (mean absolute error +0.50 years, +0.10 to +0.90)" in one
     assert "<strong>gender is undecided</strong>" in one
     assert "age 500, gender 400 and emotion 0: 900 an epoch" in one
     derived["verdicts"] = {"functional": {"age": "gains"}}
-    assert "<strong>age</strong> gains in 1 and loses in 1" in summary([cell, derived])
+    assert "<strong>age</strong> gains in 1 and loses in 1" in summary({}, [cell, derived])
 
 
 @pytest.mark.parametrize(
     ("finished", "says"),
     [
-        ((), "Nothing of this is trained yet."),
         (("naive",), "3,000"),
         (("functional",), "1,000"),
     ],
@@ -238,25 +238,38 @@ def test_unfinished_comparison_shows_what_there_is(
 ) -> None:
     cell = {**findings["cells"][0], "differences": {}, "verdicts": {}}
     cell["arms"] = {name: cell["arms"][name] for name in finished}
-    read = Reader(page({"made": findings["made"], "cells": [cell]}, {}))
+    read = Reader(page({"made": {**findings["made"], "runs": 4, "finished": 1}, "cells": [cell]}, {}))
     assert says in read.texts
+    assert any("Only 1 of 4 trainings are finished" in text for text in read.texts)
     assert any("Not enough is trained yet to compare them." in text for text in read.texts)
-
-
-@pytest.mark.parametrize(
-    ("name", "low", "high", "says"),
-    [
-        ("mae", 0.1, 0.9, "worse"),
-        ("mae", -0.9, -0.1, "better"),
-        ("accuracy", 0.1, 0.9, "better"),
-        ("calibration_error", 0.1, 0.9, "worse"),
-        ("accuracy", 0.0, 0.9, "undecided"),
-        ("roc_auc", None, None, "-"),
-    ],
-)
-def test_reading_of_an_interval(name: str, low: float | None, high: float | None, says: str) -> None:
-    assert reading(name, {"value": 0.5, "low": low, "high": high}) == says
 
 
 def test_interval_beside_zero_does_not_look_like_zero() -> None:
     assert FIGURES["macro_f1"].interval(0.0004, 0.02, sign=True) == "+0.0004 to +0.0200"
+
+
+def test_other_balancings_are_judged_against_equal_weights(findings: dict[str, Any]) -> None:
+    cell = copy.deepcopy(findings["cells"][0])
+    cell["arms"]["functional_pcgrad"] = {**cell["arms"]["functional"], "title": "pcgrad"}
+    assert against_functional(cell) is None
+    found = {"mae": {"value": -1.5, "low": -2.0, "high": -1.0, "verdict": "gains"}}
+    cell["differences_to_functional"] = {"functional_pcgrad": {"age": found, "gender": None, "emotion": None}}
+    read = Reader(against_functional(cell))
+    assert {"pcgrad", "−1.50 years", "−2.00 to −1.00"} <= set(read.texts)
+    assert any("gains" in text for text in read.texts)
+
+
+def test_derived_minus_automatic_gradients_stands_with_its_interval(findings: dict[str, Any]) -> None:
+    cells = findings["cells"]
+    difference = {"mae": {"value": 0.25, "low": -0.5, "high": 1.0, "verdict": "undecided"}}
+    place = {"datasets": cells[0]["datasets"], "trunk": cells[0]["trunk"]}
+    of = {**place, "differences": {"functional": {"age": difference}}}
+    read = Reader(across_gradients(cells, [of]))
+    assert "+0.25 (−0.50 to +1.00)" in read.texts
+
+
+def test_what_cannot_be_grouped_is_said(findings: dict[str, Any]) -> None:
+    cell = copy.deepcopy(findings["cells"][0])
+    cell["arms"]["naive"]["ungrouped"] = {"gender": {"age": 7, "race": cell["examples"]["test"]["gender"]}}
+    read = Reader(groups(cell))
+    assert any("gender: can't be split by race" in text for text in read.texts)

@@ -25,7 +25,7 @@ def test_what_is_hard_for_both_cancels():
 
 
 def test_the_interval_has_the_width_that_the_normal_distribution_gives():
-    ours, others = noisy(1, 5), noisy(2, 6)
+    ours, others = noisy(1, 5), noisy(2, 6)  # of one seed: what others would give is left out
     found = paired_difference(mae, [ours], [others], LABELS)
     differences = np.abs(ours - LABELS) - np.abs(others - LABELS)
     half = 1.96 * differences.std() / np.sqrt(400)
@@ -35,10 +35,25 @@ def test_the_interval_has_the_width_that_the_normal_distribution_gives():
 
 
 def test_seeds_that_disagree_widen_the_interval():
+    """Two seeds, 2 and 4 apart and no other noise: 3 plus or minus 12.706 (Student's t) times 1."""
     others = [np.zeros(400), np.zeros(400)]
     labels = np.zeros(400)
     found = paired_difference(mae, [np.full(400, 2.0), np.full(400, -4.0)], others, labels)
-    assert found == {"value": 3.0, "low": 2.0, "high": 4.0}
+    assert found["value"] == 3.0
+    assert found["low"] == pytest.approx(3 - 12.706, rel=0.05)
+    assert found["high"] == pytest.approx(3 + 12.706, rel=0.05)
+
+
+def test_where_nothing_differs_few_comparisons_find_a_difference():
+    """Networks that differ by their seeds alone: at most about 5% may be called different."""
+    wrong = 0
+    for number in range(40):
+        rng = np.random.default_rng(number)
+        hard = np.abs(rng.normal(0, 1, 100))
+        seeds = [hard + rng.normal(0, 0.1) + rng.normal(0, 0.3, 100) + 5 for _ in range(6)]
+        found = paired_difference(mae, seeds[:3], seeds[3:], np.zeros(100))
+        wrong += verdict(found, True, seeds=3) != "undecided"
+    assert wrong <= 4
 
 
 def test_a_figure_that_is_not_defined_has_no_difference():
@@ -49,19 +64,20 @@ def test_a_figure_that_is_not_defined_has_no_difference():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "lower_is_better", "word"),
+    ("low", "high", "lower_is_better", "seeds", "word"),
     [
-        (0.1, 0.5, True, "loses"),
-        (0.1, 0.5, False, "gains"),
-        (-0.5, -0.1, True, "gains"),
-        (-0.5, -0.1, False, "loses"),
-        (-0.1, 0.1, True, "undecided"),
-        (0.0, 0.1, True, "undecided"),
-        (None, None, True, "undecided"),
+        (0.1, 0.5, True, 3, "loses"),
+        (0.1, 0.5, False, 3, "gains"),
+        (-0.5, -0.1, True, 2, "gains"),
+        (-0.5, -0.1, False, 2, "loses"),
+        (-0.1, 0.1, True, 3, "undecided"),
+        (0.0, 0.1, True, 3, "undecided"),
+        (0.1, 0.5, True, 1, "undecided"),
+        (None, None, True, 3, "undecided"),
     ],
 )
-def test_a_verdict_is_no_stronger_than_the_interval(low, high, lower_is_better, word):
-    assert verdict({"value": 0.0, "low": low, "high": high}, lower_is_better) == word
+def test_a_verdict_is_no_stronger_than_the_interval(low, high, lower_is_better, seeds, word):
+    assert verdict({"value": 0.0, "low": low, "high": high}, lower_is_better, seeds) == word
 
 
 def test_mean_and_spread():
