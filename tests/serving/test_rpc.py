@@ -108,8 +108,8 @@ def to_predict(signature="", model="odd", spec=None, **inputs):
         ),
         (
             "short",
-            {"x": tf.make_tensor_proto([1.5], tf.bfloat16)},
-            {"y": {"half_val": [16320], "shape": [1]}},
+            {"x": tf.make_tensor_proto([-1.5], tf.bfloat16)},
+            {"y": {"half_val": [49088], "shape": [1]}},
         ),
         (
             "whole",
@@ -230,7 +230,9 @@ X = {"x": np.float32([1])}
             "input x must hold its values; received 19 bytes for 1099511627776 elements",
         ),
         (
-            to_predict(x=TensorProto(dtype="DT_FLOAT", float_val=[1], tensor_shape={"dim": [{"size": -1}]})),
+            to_predict(
+                x=TensorProto(dtype="DT_FLOAT", tensor_content=bytes(4), tensor_shape={"dim": [{"size": -1}]})
+            ),
             "INVALID_ARGUMENT",
             "tensor parsing error: x",
         ),

@@ -1,7 +1,7 @@
 """Version folders, loading and warming up."""
 
 import pytest
-from small_models import picture, record_warmup, save
+from small_models import Odd, picture, record_warmup, save
 
 from serving.errors import UserError, reason
 from serving.quiet import tf
@@ -54,6 +54,13 @@ def test_warm_up_replays_every_record(tmp_path):
         request.inputs["x"].CopyFrom(tf.make_tensor_proto([b"a", b"b"]))
     record_warmup(tmp_path / "1" / WARMUP, *requests)
     assert load(tmp_path / "1").loaded.calls.numpy() == 4
+
+
+def test_warm_up_takes_defaults_for_what_a_record_leaves_out(tmp_path):
+    save(Odd(), tmp_path / "1", "scaled")
+    request = PredictRequest(inputs={"x": tf.make_tensor_proto([1.0])})
+    record_warmup(tmp_path / "1" / WARMUP, request)
+    assert load(tmp_path / "1").signatures["scaled"].defaults == {"factor": 10.0}
 
 
 @pytest.mark.parametrize(
