@@ -83,6 +83,7 @@ def load(export: Path) -> Model:
             },
         )
         for name, function in loaded.signatures.items()
+        if _is_dense(export, name, metadata.signature_def[name])
     }
     _warm_up(export / WARMUP, signatures)
     labels = (export / LABELS).read_bytes() if (export / LABELS).is_file() else None
@@ -95,6 +96,15 @@ def _signature_defs(export: Path) -> SignatureDefMap:
         if tf.saved_model.SERVING in graph.meta_info_def.tags:
             return SignatureDefMap(signature_def=graph.signature_def)
     raise ValueError(f"no graph in it is tagged {tf.saved_model.SERVING!r}")
+
+
+def _is_dense(export: Path, name: str, definition: Any) -> bool:
+    """Whether a signature takes and gives plain tensors only, which is all that a request can carry."""
+    for tensor, info in (*definition.inputs.items(), *definition.outputs.items()):
+        if info.WhichOneof("encoding") != "name":
+            logger.warning("%s: signature %s is not served: its %s is no dense tensor", export, name, tensor)
+            return False
+    return True
 
 
 def _specs(infos: Any) -> dict[str, tf.TensorSpec]:

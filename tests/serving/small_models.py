@@ -178,7 +178,11 @@ def save_half_plus_two(path: Path) -> None:
             "classify_three": (first, {"scores": y, "a": y, "b": y}),
             "classify_two_inputs": ({"inputs": serialized, "x": x}, {"scores": y}),
         }
-        prediction = {"serving_default": ({"x": x}, {"y": y})}
+        sparse = v1.sparse_placeholder(tf.float32, [None, 3])
+        prediction = {
+            "serving_default": ({"x": x}, {"y": y}),
+            "sparse": ({"x": sparse}, {"y": tf.sparse.reduce_sum(sparse, 1)}),
+        }
         builder = v1.saved_model.Builder(str(path))
         builder.add_meta_graph_and_variables(
             session,

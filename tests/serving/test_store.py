@@ -1,7 +1,7 @@
 """Version folders, loading and warming up."""
 
 import pytest
-from small_models import Odd, picture, record_warmup, save
+from small_models import Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.errors import UserError, reason
 from serving.quiet import tf
@@ -44,6 +44,14 @@ def test_signatures_know_their_inputs_and_outputs_by_name(faces):
         "predict_images": {"images": tf.TensorSpec([None, 4, 4, 3], tf.uint8, "images")},
     }
     assert list(model.signatures["predict_images"].outputs) == ["age", "age_std", "emotion", "gender"]
+
+
+def test_a_signature_of_sparse_tensors_is_left_out(tmp_path, caplog):
+    save_half_plus_two(tmp_path / "1")
+    model = load(tmp_path / "1")
+    assert "signature sparse is not served: its x is no dense tensor" in caplog.text
+    assert "sparse" in model.metadata.signature_def
+    assert set(model.metadata.signature_def) - set(model.signatures) == {"sparse"}
 
 
 def test_warm_up_replays_every_record(tmp_path):
