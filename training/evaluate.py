@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from multitask.errors import run_command
@@ -20,6 +19,7 @@ from training.commands import parse
 from training.groups import figures_by_group, group_tables, ungrouped, ungrouped_in_words
 from training.metrics import evaluate_answers
 from training.pipeline import Examples, evaluation_batches, load_examples
+from training.progress import track
 from training.runs import Run, write_json
 
 PREDICTIONS = "predictions.npz"
@@ -102,7 +102,7 @@ def predict(
     """Decoded answers to all examples, in their order: as `Task.decode` names them."""
     parts: dict[str, list[np.ndarray]] = {}
     batches = evaluation_batches(examples, tasks, batch_size)
-    for images, _, _ in track(batches, "evaluating", total=len(batches), transient=True):
+    for images, _, _ in track(batches, "evaluating", len(batches)):
         logits = model(images, training=False)
         for task in tasks:
             for name, answer in task.decode(logits[task.name]).items():

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from rich.progress import track
 
 from multitask import images as image_reading
 from multitask.errors import UserError
@@ -24,6 +23,7 @@ from multitask.tasks import MISSING, TASKS, Task
 from training.augment import augment
 from training.config import Augmentation
 from training.datasets.prepare import prepare
+from training.progress import track
 
 COLUMNS = (*TASKS, "group", "id")
 
@@ -233,9 +233,7 @@ def _write_decoded(builder: tfds.core.DatasetBuilder, split: str, image_size: in
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     columns: dict[str, list[np.generic]] = {name: [] for name in COLUMNS}
-    progress = track(
-        examples.as_numpy_iterator(), f"decoding {builder.name} {split}", total=count, transient=True
-    )
+    progress = track(examples.as_numpy_iterator(), f"decoding {builder.name} {split}", count)
     for row, example in enumerate(progress):
         pixels[row] = example["image"]
         for name in COLUMNS:

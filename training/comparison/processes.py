@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.config import TrainConfig
+from training.progress import shown
 from training.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def train_all(configs: Sequence[TrainConfig], pictures: Sequence[int]) -> list[s
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"),
         TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
-        transient=True, disable=not sys.stdout.isatty(),
+        transient=True, disable=not shown(),
     )  # fmt: skip
     with bar:
         total = bar.add_task(
