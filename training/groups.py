@@ -128,7 +128,8 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     share, z2 = right / count, Z * Z
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = centre - half if right else 0.0  # without what rounding leaves
+    return low, centre + half if right < count else 1.0
 
 
 def bootstrap(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:

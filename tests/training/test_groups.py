@@ -51,6 +51,12 @@ def test_wilsons_interval_is_that_of_newcombe_1998_table_i(right, count, low, hi
     )
 
 
+@pytest.mark.parametrize("count", [3, 68, 1915])
+def test_none_and_all_end_at_zero_and_one_exactly(count):
+    assert wilson(0, count)[0] == 0.0
+    assert wilson(count, count)[1] == 1.0
+
+
 def test_the_bootstrap_agrees_with_the_normal_interval_of_many_values_and_repeats():
     values = np.random.default_rng(3).normal(10, 2, 40_000)
     low, high = bootstrap(values)
