@@ -1,13 +1,16 @@
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from small_models import SIZE, TASKS, Faces, Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.app import create_app
+from serving.rpc import add_services
 from serving.store import LABELS, WARMUP, Store
 
 # isort: split
@@ -82,3 +85,23 @@ def ask() -> Callable[..., httpx.Response]:
         return asyncio.run(send())
 
     return request
+
+
+@pytest.fixture(scope="module")
+def connect() -> Iterator[Callable[[Store], grpc.Channel]]:
+    """A channel to a server of a store, of which there is one each."""
+    served = {}
+
+    def channel(store):
+        if id(store) not in served:
+            server = grpc.server(ThreadPoolExecutor(2))
+            add_services(store, server)
+            port = server.add_insecure_port("127.0.0.1:0")
+            server.start()
+            served[id(store)] = server, grpc.insecure_channel(f"127.0.0.1:{port}")
+        return served[id(store)][1]
+
+    yield channel
+    for server, open_channel in served.values():
+        open_channel.close()
+        server.stop(None).wait()

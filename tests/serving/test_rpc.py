@@ -1,69 +1,24 @@
 """TensorFlow Serving's gRPC surface, asked with its own stubs over a socket."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
 import pytest
-from google.protobuf.json_format import MessageToDict
+from rpc_requests import call
 from small_models import picture
 
 from serving.quiet import tf
-from serving.rpc import add_services
-from serving.store import Store
 
 # isort: split
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
-from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
-from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 PREDICT, CLASSIFY, REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
-
-
-@pytest.fixture(scope="module")
-def connect():
-    """A channel to a server of a store, of which there is one each."""
-    served = {}
-
-    def channel(store):
-        if id(store) not in served:
-            server = grpc.server(ThreadPoolExecutor(2))
-            add_services(store, server)
-            port = server.add_insecure_port("127.0.0.1:0")
-            server.start()
-            served[id(store)] = server, grpc.insecure_channel(f"127.0.0.1:{port}")
-        return served[id(store)][1]
-
-    yield channel
-    for server, open_channel in served.values():
-        open_channel.close()
-        server.stop(None).wait()
-
-
-def example(**features):
-    lists = {name: {"float_list": {"value": [value]}} for name, value in features.items()}
-    return tf.train.Example(features={"feature": lists})
-
-
-def call(channel, request):
-    """The answer to a request of the prediction service."""
-    stub = PredictionServiceStub(channel)
-    procedures = {
-        PredictRequest: stub.Predict,
-        ClassificationRequest: stub.Classify,
-        RegressionRequest: stub.Regress,
-        MultiInferenceRequest: stub.MultiInference,
-        GetModelMetadataRequest: stub.GetModelMetadata,
-    }
-    return procedures[type(request)](request, timeout=60)
 
 
 def to_predict(signature="", model="odd", spec=None, **inputs):
@@ -304,133 +259,3 @@ def test_the_unexpected_is_told_to_the_log_alone(odd, connect, monkeypatch, capl
         call(connect(odd), to_predict(**X))
     assert (error.value.code(), error.value.details()) == (grpc.StatusCode.INTERNAL, "Internal error")
     assert "secret" in caplog.text
-
-
-def half(signature, **more):
-    return {"model_spec": {"name": "half_plus_two", "signature_name": signature}, **more}
-
-
-def test_classify(half_plus_two, connect):
-    examples = {"example_list": {"examples": [example(x=1.0), example(x=-2.0, x2=4.0)]}}
-    response = call(connect(half_plus_two), ClassificationRequest(**half("classify_both"), input=examples))
-    classes = [[(c.label, c.score) for c in row.classes] for row in response.result.classifications]
-    assert classes == [[("above", 2.5), ("below", 3.0)], [("below", 1.0), ("above", 5.0)]]
-    assert response.model_spec.signature_name == "classify_both"
-    assert response.model_spec.version.value == 123
-
-
-def test_regress_with_a_context_that_an_example_overrules(half_plus_two, connect):
-    with_context = {"examples": [example(x=1.0), example()], "context": example(x=7.0)}
-    request = RegressionRequest(**half("regress_x_to_y"), input={"example_list_with_context": with_context})
-    response = call(connect(half_plus_two), request)
-    assert [regression.value for regression in response.result.regressions] == [2.5, 5.5]
-
-
-def task(signature, method, model="half_plus_two"):
-    return {"model_spec": {"name": model, "signature_name": signature}, "method_name": method}
-
-
-def test_multi_inference(half_plus_two, connect):
-    tasks = [task("regress_x_to_y", REGRESS), task("classify_labels", CLASSIFY)]
-    request = MultiInferenceRequest(tasks=tasks, input={"example_list": {"examples": [example(x=1.0)]}})
-    first, second = call(connect(half_plus_two), request).results
-    assert [regression.value for regression in first.regression_result.regressions] == [2.5]
-    assert [c.label for c in second.classification_result.classifications[0].classes] == ["above", "below"]
-    assert (first.model_spec.signature_name, first.model_spec.version.value) == ("regress_x_to_y", 123)
-
-
-@pytest.mark.parametrize(
-    ("tasks", "code", "text"),
-    [
-        ([task("regress_x_to_y", REGRESS)], "INVALID_ARGUMENT", "Input is empty."),
-        (
-            [task("regress_x_to_y", REGRESS)] * 2,
-            "INVALID_ARGUMENT",
-            "Duplicate evaluation of signature: regress_x_to_y",
-        ),
-        (
-            [task("regress_x_to_y", REGRESS), task("regress_again", REGRESS)],
-            "INVALID_ARGUMENT",
-            "Input tensor must be the same for all Signatures.",
-        ),
-        (
-            [task("regress_x_to_y", REGRESS), task("x", REGRESS, "other")],
-            "INVALID_ARGUMENT",
-            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
-        ),
-        (
-            [task("regress_x_to_y", REGRESS), task("x", REGRESS, "")],
-            "INVALID_ARGUMENT",
-            "Found ModelSpec with an empty model name.",
-        ),
-        ([task("x", REGRESS)], "INVALID_ARGUMENT", "Requested signature not found in model graph: x"),
-        ([task("", "guess")], "UNIMPLEMENTED", "Unsupported signature method_name: guess"),
-        (
-            [task("", REGRESS)],
-            "INVALID_ARGUMENT",
-            f"Expected regression signature method_name to be {REGRESS}. Was: {PREDICT}",
-        ),
-        ([task("x", REGRESS, "none")], "NOT_FOUND", "Servable not found for request: Latest(none)"),
-    ],
-)
-def test_multi_inference_refused(half_plus_two, connect, tasks, code, text):
-    with pytest.raises(grpc.RpcError) as error:
-        call(connect(half_plus_two), MultiInferenceRequest(tasks=tasks))
-    assert (error.value.code(), error.value.details()) == (grpc.StatusCode[code], text)
-
-
-def test_metadata(faces, connect):
-    request = GetModelMetadataRequest(model_spec={"name": "faces"}, metadata_field=["signature_def"])
-    response = call(connect(faces), request)
-    assert (response.model_spec.name, response.model_spec.version.value) == ("faces", 7)
-    signatures = SignatureDefMap()
-    assert response.metadata["signature_def"].Unpack(signatures)
-    assert set(signatures.signature_def["serving_default"].outputs) == {"age", "age_std", "emotion", "gender"}
-
-
-@pytest.mark.parametrize("spec", [{}, {"version": {"value": 123}}, {"version_label": "stable"}])
-def test_status(half_plus_two, connect, spec):
-    request = GetModelStatusRequest(model_spec={"name": "half_plus_two", **spec})
-    response = ModelServiceStub(connect(half_plus_two)).GetModelStatus(request, timeout=60)
-    assert MessageToDict(response) == {
-        "model_version_status": [{"version": "123", "state": "AVAILABLE", "status": {}}]
-    }
-
-
-@pytest.mark.parametrize(
-    ("procedure", "request_", "code", "text"),
-    [
-        ("GetModelStatus", GetModelStatusRequest(), "INVALID_ARGUMENT", "Missing ModelSpec"),
-        (
-            "GetModelStatus",
-            GetModelStatusRequest(model_spec={"name": "none"}),
-            "NOT_FOUND",
-            "Could not find any versions of model none",
-        ),
-        (
-            "GetModelStatus",
-            GetModelStatusRequest(model_spec={"name": "odd", "version": {"value": 2}}),
-            "NOT_FOUND",
-            "Could not find version 2 of model odd",
-        ),
-        ("HandleReloadConfigRequest", ReloadConfigRequest(), "UNIMPLEMENTED", "this server takes its models"),
-    ],
-)
-def test_the_model_service_refuses(odd, connect, procedure, request_, code, text):
-    with pytest.raises(grpc.RpcError) as error:
-        getattr(ModelServiceStub(connect(odd)), procedure)(request_, timeout=60)
-    assert (error.value.code(), error.value.details()[: len(text)]) == (grpc.StatusCode[code], text)
-
-
-def test_health_before_and_after_loading(odd_path, connect):
-    store = Store("odd", odd_path)
-    # Bytes as they are: field 1 is a service's name, or a state: 1 SERVING, 2 NOT_SERVING.
-    check = connect(store).unary_unary("/grpc.health.v1.Health/Check")
-    assert check(b"", timeout=60) == b"\x08\x02"
-    store.load()
-    assert check(b"", timeout=60) == b"\x08\x01"
-    named = b"tensorflow.serving.PredictionService"
-    assert check(b"\x0a" + bytes([len(named)]) + named, timeout=60) == b"\x08\x01"
-    with pytest.raises(grpc.RpcError) as error:
-        check(b"\x0a\x01x", timeout=60)
-    assert (error.value.code(), error.value.details()) == (grpc.StatusCode.NOT_FOUND, "unknown service: x")

@@ -1,5 +1,4 @@
 import dataclasses
-import itertools
 import json
 import resource
 import sys
@@ -13,7 +12,6 @@ from multitask import derive
 from multitask.errors import UserError
 from multitask.tasks import TASKS
 from training.checkpoints import EpochEnd
-from training.config import TrainConfig
 from training.evaluate import evaluate
 from training.export import export
 from training.phases import compile_model
@@ -204,71 +202,11 @@ def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach, monkeypatch
     assert evaluate(derived)["tasks"].keys() == evaluate(autodiff)["tasks"].keys()
 
 
-def test_feature_extraction_then_fine_tuning(tiny, monkeypatch):
-    """What may move in each phase, batch normalization's statistics included."""
-    config = tiny(trunk="resnet", image_size=16, frozen_epochs=1, unfrozen_layers=2, balancing="pcgrad")
-    keras.utils.set_random_seed(config.seed)
-    states = [weights(build_model(config))]
-    end = EpochEnd.on_epoch_end
-
-    def on_epoch_end(self, epoch, logs=None):
-        end(self, epoch, logs)
-        states.append(weights(self._trained))
-
-    monkeypatch.setattr(EpochEnd, "on_epoch_end", on_epoch_end)
-    train(config)
-    moved = [
-        {path.rpartition("/")[0] for path in before if (before[path] != after[path]).any()}
-        for before, after in itertools.pairwise(states)
-    ]
-    assert moved == [set(TASKS), {*TASKS, "block4_shortcut_conv", "block4_2_conv"}]
-
-
-def test_a_run_killed_between_the_phases_goes_on_to_the_same_end(tiny, monkeypatch):
-    settings = {"frozen_epochs": 1, "unfrozen_layers": 1, "balancing": "dynamic_average", "epochs": 3}
-    whole = train(tiny("whole", **settings))
-    for stopped_after in (1, 2):
-        config = tiny(f"stopped_{stopped_after}", **settings)
-        with monkeypatch.context() as patch:
-            patch.setattr(EpochEnd, "on_epoch_begin", _stop_before(stopped_after))
-            with pytest.raises(KeyboardInterrupt):
-                train(config)
-        resumed = train(config)
-        assert resumed.history[-1]["loss"] == whole.history[-1]["loss"]
-        for one, other in zip(
-            weights(resumed.best_model()).values(), weights(whole.best_model()).values(), strict=True
-        ):
-            np.testing.assert_array_equal(one, other)
-
-
-def _stop_before(epoch):
-    begin = EpochEnd.on_epoch_begin
-
-    def on_epoch_begin(self, number, logs=None):
-        if number == epoch:
-            raise KeyboardInterrupt
-        begin(self, number, logs)
-
-    return on_epoch_begin
-
-
 def test_a_naive_run_learns_one_task(tiny):
     run = train(tiny(approach="naive", tasks=("gender",), epochs=1))
     assert run.summary["learned"] == ["gender"]
     assert set(evaluate(run)["tasks"]) == {"gender"}
     assert {"gender_accuracy", "val_gender_accuracy"} <= set(run.history[0])
-
-
-def test_decay_is_on_kernels_alone(tiny):
-    """With a learning rate but no gradient, what moves is what decays."""
-    config = tiny(warmup_epochs=0, weight_decay=0.5)
-    model = build_model(config)
-    compile_model(model, config, list(TASKS.values()), steps=10)
-    for variable in model.trainable_variables:
-        variable.assign(np.ones(variable.shape))
-    model.optimizer.apply([tf.zeros(v.shape) for v in model.trainable_variables], model.trainable_variables)
-    for variable in model.trainable_variables:
-        assert variable.path.endswith("kernel") == (variable.numpy() < 1).all(), variable.path
 
 
 def test_validation_without_a_task_reports_no_figure_for_it(tiny):
@@ -281,36 +219,6 @@ def test_validation_without_a_task_reports_no_figure_for_it(tiny):
     callback.on_epoch_begin(0)
     callback.on_epoch_end(0, {"val_loss": 1.0, "val_emotion_accuracy": 0.0, "emotion_accuracy": 0.5})
     assert set(run.history[0]) == {"epoch", "seconds", "val_loss", "emotion_accuracy"}
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"datasets": ()}, "datasets must name at least one source"),
-        ({"tasks": ("age", "mood")}, "tasks must be of age, emotion, gender; received 'mood'"),
-        ({"tasks": ("age", "age")}, "tasks must differ"),
-        ({"approach": "naive"}, "the naive approach trains one task a run; received age emotion gender"),
-        ({"trunk": "vgg99"}, "trunk must be one of lenet, .*; received 'vgg99'"),
-        ({"weights": "there.h5"}, "weights are for trunks pretrained:NAME"),
-        ({"frozen_epochs": 7}, "frozen_epochs must be of the 6 epochs; received 7"),
-        ({"unfrozen_layers": 2}, "unfrozen_layers are what is trained after frozen_epochs"),
-        ({"balancing": "fair"}, "balancing must be one of equal, given, .*; received 'fair'"),
-        ({"balancing": "given"}, 'task_weights belong to the balancing "given"'),
-        ({"task_weights": {"age": 2.0}}, 'task_weights belong to the balancing "given"'),
-        (
-            {"balancing": "given", "task_weights": {"mood": 2.0}},
-            "task_weights must be of age, emotion, gender",
-        ),
-        ({"balancing": "given", "task_weights": {"age": 0.0}}, "task_weights must be positive; received 0.0"),
-        ({"epochs": 0}, "epochs must be at least 1; received 0"),
-        ({"seed": -1}, "seed must be in"),
-        ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
-        ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
-    ],
-)
-def test_settings_that_make_no_sense_are_named(settings, message):
-    with pytest.raises(UserError, match=message):
-        TrainConfig(**settings)
 
 
 def test_a_full_disk_ends_in_one_line_and_nothing_is_lost(tiny):
