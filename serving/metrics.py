@@ -1,6 +1,7 @@
 """Counters and histograms by TensorFlow Serving's names, as Prometheus reads them.
 
-The forms are those of its util/prometheus_exporter.cc and servables/tensorflow/util.cc.
+The forms are those of its util/prometheus_exporter.cc and servables/tensorflow/util.cc; prometheus-client
+would add _total to the counters' names, and dashboards made for TensorFlow Serving would not find them.
 """
 
 import threading

@@ -33,7 +33,7 @@ class AnswerError(keras.metrics.Mean):
 
 def main_metric(task: Task) -> str:
     """The name of the figure a task is judged by: "mae" (lower is better) or "accuracy"."""
-    return "mae" if task.kind == "distribution" else "accuracy"
+    return next(iter(FIGURES[task.kind]))
 
 
 def _per_example(task: Task, y_true: Any, y_pred: Any) -> Any:
@@ -139,7 +139,10 @@ FIGURES: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
         "calibration_error": calibration_error,
     },
 }
-"""What a kind of task is judged by: (answers [N] or [N, units], labels [N], all known) -> figure."""
+"""What a kind of task is judged by, its main figure first.
+
+(answers [N] or [N, units], labels [N], all known) -> figure.
+"""
 
 LOWER_IS_BETTER = frozenset({"mae", "calibration_error"})
 """The figures of which less is better; of all others more is."""
