@@ -12,7 +12,7 @@ from multitask.errors import UserError
 NAMES_SHOWN = 3
 
 
-def derive(model: keras.Model) -> keras.Model:
+def derive(model: keras.Model, only: tuple[type[keras.Layer], ...] = (keras.Layer,)) -> keras.Model:
     """The same network on derived layers: same names, weights, random states, dtypes and outputs.
 
     Networks within the network are derived as well, what is shared stays shared, and `trainable` is kept.
@@ -21,6 +21,7 @@ def derive(model: keras.Model) -> keras.Model:
 
     Args:
         model: a functional or Sequential model, built or not.
+        only: classes of keras.layers; layers of others are copied as they are.
 
     Raises:
         UserError: a subclassed model, whose layers nobody can list; a quantized layer; a layer that can't be
@@ -33,14 +34,17 @@ def derive(model: keras.Model) -> keras.Model:
 
     def copy(part: Any) -> Any:
         if id(part) not in copies:
-            make = _copy_network if _is_network(part) else _copy_layer
-            copies[id(part)] = part, make(part, copy)
+            if _is_network(part):
+                copied = _copy_network(part, copy)
+            else:
+                copied = _copy_layer(part, copy, _twin(part) if isinstance(part, only) else None)
+            copies[id(part)] = part, copied
         return copies[id(part)][1]
 
     derived = copy(model)
     _carry_state(list(copies.values()))
     derived.dtype_policy = model.dtype_policy  # by which compile decides whether to scale the loss
-    if left := without_twin(model):
+    if only == (keras.Layer,) and (left := without_twin(model)):
         logging.getLogger(__name__).warning(
             "%s: TensorFlow differentiates what has no derived twin: %s", model.name, _in_short(left)
         )
@@ -117,13 +121,12 @@ def _copy_network(model: Any, copy: Callable[[Any], Any]) -> Any:
     return keras.models.clone_model(uncompiled, inputs, clone_function=copy)
 
 
-def _copy_layer(layer: Any, copy: Callable[[Any], Any]) -> Any:
+def _copy_layer(layer: Any, copy: Callable[[Any], Any], twin: type[keras.Layer] | None) -> Any:
     if getattr(layer, "quantization_mode", None):
         raise UserError(
             f"derive takes layers that are not quantized yet; received {layer.name}, quantized to "
             f"{layer.quantization_mode}. Derive first, quantize afterwards"
         )
-    twin = _twin(layer)
     try:
         config = layer.get_config()
         if twin is not None and "activation" in config:

@@ -87,13 +87,7 @@ class EpochEnd(keras.callbacks.Callback):
             )
         if better:
             (self._run.folder / "evaluation.json").unlink(missing_ok=True)  # of the best model before
-            if self._network is not self._trained:
-                self._network.set_weights(self._trained.get_weights())
-            unfinished = self._run.folder / ".best.keras"
-            # Made anew: the trained one remembers how it was compiled.
-            network = keras.Model(self._network.input, self._network.output, name=self._network.name)
-            network.save(unfinished, include_optimizer=False)
-            os.replace(unfinished, self._run.folder / "best.keras")
+            self._save_network()
             self._state["best"].assign(figures["val_loss"])
         self._state["waited"].assign(0 if better else self._state["waited"] + 1)
         self._state["seconds"].assign_add(seconds)
@@ -103,6 +97,18 @@ class EpochEnd(keras.callbacks.Callback):
         self._write_history([*self._run.history, {"epoch": epoch + 1, "seconds": seconds, **figures}])
         self._checkpoints.save()
         self.model.stop_training = self.epochs_left == 0
+
+    def _save_network(self) -> None:
+        weights = self._trained.get_weights()
+        if self._run.config.weight_averaging:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self._network.set_weights(self._trained.get_weights())
+        unfinished = self._run.folder / ".best.keras"
+        # Made anew: the trained one remembers how it was compiled.
+        network = keras.Model(self._network.input, self._network.output, name=self._network.name)
+        network.save(unfinished, include_optimizer=False)
+        os.replace(unfinished, self._run.folder / "best.keras")
+        self._trained.set_weights(weights)
 
     def finish(self, learned: list[Task], examples: int) -> None:
         """Writes the summary that marks the run as finished; peak_memory is the whole process's, in bytes."""

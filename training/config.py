@@ -7,7 +7,6 @@ from typing import Literal, get_args
 from models.trunks import check_trunk
 from models.trunks.pretrained import RANDOM
 from multitask.errors import UserError
-from multitask.losses import Gradients
 from multitask.tasks import TASKS, Task
 from training.balancing import Balancing
 
@@ -21,6 +20,11 @@ class Augmentation:
         shift: largest shift along each axis, as a share of the picture's side; borders are reflected.
         brightness: largest change, as a share of white.
         contrast: largest change of the factor 1.
+        rotation: largest turn about the centre, as a share of a full one: 0.03 are 11 degrees.
+        zoom: largest change of the scale 1.
+        grey: probability that colours go.
+        blur: probability that pixels are drawn towards what half the resolution holds, so that sources of
+            unlike sharpness look alike.
         erasing: probability that a square of 1/8 to 3/8 of the side is painted over in one grey.
     """
 
@@ -28,6 +32,10 @@ class Augmentation:
     shift: float = 0.05
     brightness: float = 0.1
     contrast: float = 0.1
+    rotation: float = 0.0
+    zoom: float = 0.0
+    grey: float = 0.0
+    blur: float = 0.0
     erasing: float = 0.0
 
 
@@ -47,12 +55,17 @@ class TrainConfig:
             extraction); the others are fine-tuning.
         unfrozen_layers: the last layers of the trunk that fine-tuning trains; all if not given.
         fine_tuning_rate: as learning_rate, of fine-tuning.
+        start_from: what the network's weights are before its first step: a run's folder (of its best model),
+            or "pretrained" (the model that comes with the project). Its trunk must be the same; heads of
+            tasks that it hasn't learned start from random weights.
         image_size: height and width that pictures are brought to, in pixels.
         epochs: passes over the training examples.
         batch_size: examples a step.
         learning_rate: the peak, reached after warmup_epochs; then a cosine down to 0.
         warmup_epochs: length of the linear rise.
         weight_decay: AdamW's, on kernels alone.
+        weight_averaging: share that the running average of the weights keeps at each step; the averages are
+            what is validated and kept as the best model. 0: no average.
         dropout: rate before each head's dense layer.
         label_smoothing: of categorical and binary tasks.
         balancing: what the tasks' losses or gradients weigh in the shared trunk; see docs/balancing.md.
@@ -61,8 +74,9 @@ class TrainConfig:
         seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
         precision: Keras's dtype policy.
         xla: compile the training step; then two runs agree only to rounding.
-        gradients: "derived": by hand, as multitask.ops has them; "autodiff": TensorFlow's, of Keras's layers.
-            The networks are the same, and so are their weights.
+        gradients: "derived": by hand, as multitask.ops has them; "autodiff": TensorFlow's, of Keras's layers;
+            "fastest": by hand for batch normalization alone, where that is faster on a processor. The
+            networks are the same, and so are their weights.
         data_dir: where prepared datasets are; TFDS's default if not given.
         manual_dir: where downloaded archives are; TFDS's default if not given.
     """
@@ -76,12 +90,14 @@ class TrainConfig:
     frozen_epochs: int = 0
     unfrozen_layers: int | None = None
     fine_tuning_rate: float = 1e-4
+    start_from: str | None = None
     image_size: int = 64
     epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 2e-3
     warmup_epochs: float = 0.5
     weight_decay: float = 0.05
+    weight_averaging: float = 0.0
     dropout: float = 0.1
     label_smoothing: float = 0.0
     balancing: Balancing = "equal"
@@ -90,7 +106,7 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     xla: bool = False
-    gradients: Gradients = "autodiff"
+    gradients: Literal["derived", "autodiff", "fastest"] = "autodiff"
     augmentation: Augmentation = field(default_factory=Augmentation)
     data_dir: Path | None = None
     manual_dir: Path | None = None
@@ -105,6 +121,8 @@ class TrainConfig:
             object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
         if self.weights not in (None, RANDOM):
             object.__setattr__(self, "weights", str(Path(self.weights).absolute()))
+        if self.start_from not in (None, "pretrained"):
+            object.__setattr__(self, "start_from", str(Path(self.start_from).absolute()))
         _check(bool(self.datasets), "datasets must name at least one source; received none")
         _check(bool(self.tasks), f"tasks must name at least one of {', '.join(TASKS)}; received none")
         for name in self.tasks:
@@ -121,7 +139,7 @@ class TrainConfig:
             _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
         for name in ("warmup_epochs", "weight_decay", "patience", "learning_rate", "fine_tuning_rate"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative; received {getattr(self, name)}")
-        for name in ("dropout", "label_smoothing"):
+        for name in ("dropout", "label_smoothing", "weight_averaging"):
             _check(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1); received {getattr(self, name)}")
         _check(0 <= self.seed < 2**32, f"seed must be in [0, 2**32); received {self.seed}")
         for part in fields(self.augmentation):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from models.trunks import set_trainable_top
-from multitask.losses import guess_level, loss_of
+from multitask.losses import Gradients, guess_level, loss_of
 from multitask.tasks import Task
 from training.config import TrainConfig
 from training.metrics import AnswerError
@@ -62,13 +62,14 @@ def compile_model(
         The built optimizer. Each phase has its own, since moments of the one before would be stale.
     """
     phase = phase or phases(config)[0]
+    gradients: Gradients = "derived" if config.gradients == "derived" else "autodiff"
     set_trainable_top(model.get_layer("trunk"), phase.layers)
     for task in config.chosen_tasks:
         model.get_layer(task.name).trainable = task in learned
     new = _optimizer(config, phase, steps) if optimizer is None else None
     model.compile(
         new or optimizer,
-        loss={task.name: loss_of(task, config.label_smoothing, config.gradients) for task in learned},
+        loss={task.name: loss_of(task, config.label_smoothing, gradients) for task in learned},
         # In its own unit, years, the loss of age is ten times that of gender and would leave little for it.
         loss_weights={
             task.name: config.task_weights.get(task.name, 1.0) / guess_level(task) for task in learned
@@ -94,4 +95,7 @@ def _optimizer(config: TrainConfig, phase: Phase, steps: int) -> keras.Optimizer
         warmup_target=phase.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    average = config.weight_averaging
+    return keras.optimizers.AdamW(
+        rate, weight_decay=config.weight_decay, use_ema=average > 0, ema_momentum=average or 0.99
+    )

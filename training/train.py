@@ -27,6 +27,7 @@ from training.config import TrainConfig
 from training.phases import compile_model, phases
 from training.pipeline import Examples, evaluation_batches, load_examples, training_batches
 from training.runs import Run
+from training.start import start_from
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ def _train(run: Run, config: TrainConfig) -> None:
     steps = max(1, round(len(examples) / config.batch_size))
     keras.utils.set_random_seed(config.seed)  # after the data is read: preparing it draws numbers as well
     network = build_model(config)
-    trained = derive(network) if config.gradients == "derived" else network
+    start_from(network, config)
+    trained = _with_gradients(network, config)
     model = balance(trained, config.balancing, config.seed, steps)
     schedule = phases(config)
     optimizers = [compile_model(model, config, learned, steps, phase) for phase in schedule]
@@ -112,7 +114,11 @@ def _train(run: Run, config: TrainConfig) -> None:
             epochs=phase.end,
             initial_epoch=epoch_end.epochs_done,
             steps_per_epoch=steps,
-            callbacks=[epoch_end, keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False)],
+            callbacks=[
+                *([keras.callbacks.SwapEMAWeights()] if config.weight_averaging else []),
+                epoch_end,
+                keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
+            ],
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
         )
@@ -137,6 +143,16 @@ def labelled_tasks(config: TrainConfig, examples: Examples) -> list[Task]:
             f"tasks need labels; {', '.join(config.datasets)} has none for {chosen}: choose others"
         )
     return learned
+
+
+def _with_gradients(network: keras.Model, config: TrainConfig) -> keras.Model:
+    match config.gradients:
+        case "derived":
+            return derive(network)
+        case "fastest":
+            return derive(network, only=(keras.layers.BatchNormalization,))
+        case _:
+            return network
 
 
 def build_model(config: TrainConfig) -> keras.Model:

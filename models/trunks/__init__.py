@@ -5,7 +5,17 @@ from pathlib import Path
 
 import keras
 
-from models.trunks import alexnet, googlenet, lenet, mobilenet, pretrained, resnet, resnet50, vgg
+from models.trunks import (
+    alexnet,
+    googlenet,
+    lenet,
+    mobilenet,
+    pretrained,
+    resnet,
+    resnet50,
+    seresnet,
+    vgg,
+)
 from models.trunks.transfer import set_trainable_top
 from multitask.errors import UserError
 
@@ -17,6 +27,7 @@ TRUNKS: dict[str, Callable[[int], keras.Model]] = {
     "vgg": vgg.build,
     "googlenet": googlenet.build,
     "resnet": resnet.build,
+    "seresnet": seresnet.build,
     "resnet50": resnet50.build,
     "mobilenet": mobilenet.build,
 }

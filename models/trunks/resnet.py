@@ -4,6 +4,7 @@ Shortcuts that change the shape are average-pooled before their 1x1 convolution 
 tricks for image classification", ResNet-D), which keeps the pixels a strided 1x1 would skip.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -31,15 +32,31 @@ def build(image_size: int) -> keras.Model:
         UserError: smaller pictures.
     """
     image, x = pixels("resnet", image_size, SMALLEST)
-    x = _convolution(x, STAGES[0][0], stride=2, name="stem")  # [N, S/2, S/2, 32]
-    x = layers.ReLU(name="stem_relu")(x)
+    x = stem(x, STAGES[0][0])  # [N, S/2, S/2, 32]
     for number, (channels, stride) in enumerate(STAGES, start=1):
-        x = _block(x, channels, stride, name=f"block{number}")
+        x = block(x, channels, stride, name=f"block{number}")
     x = layers.GlobalAveragePooling2D(name="pool")(x)  # [N, 256]
     return keras.Model(image, x, name="trunk")
 
 
-def _block(x: Any, channels: int, stride: int, name: str) -> Any:
+def stem(x: Any, channels: int) -> Any:
+    """A strided 3x3 convolution, normalized, and relu: [N, S, S, 3] -> [N, S/2, S/2, channels]."""
+    x = _convolution(x, channels, stride=2, name="stem")
+    return layers.ReLU(name="stem_relu")(x)
+
+
+def block(
+    x: Any, channels: int, stride: int, name: str, gate: Callable[[Any, str], Any] = lambda x, name: x
+) -> Any:
+    """A residual block: [N, S, S, C] -> [N, S/stride, S/stride, channels].
+
+    Args:
+        x: the features that come in.
+        channels: of each of its two 3x3 convolutions.
+        stride: of the first one.
+        name: what the names of its layers begin with.
+        gate: (features, name) -> what is added to the shortcut instead of them.
+    """
     shortcut = x
     if stride > 1:
         shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)
@@ -48,7 +65,7 @@ def _block(x: Any, channels: int, stride: int, name: str) -> Any:
     x = _convolution(x, channels, stride=stride, name=f"{name}_1")
     x = layers.ReLU(name=f"{name}_relu1")(x)
     x = _convolution(x, channels, name=f"{name}_2")
-    x = layers.Add(name=f"{name}_add")([x, shortcut])
+    x = layers.Add(name=f"{name}_add")([gate(x, name), shortcut])
     return layers.ReLU(name=f"{name}_relu2")(x)
 
 

@@ -27,6 +27,7 @@ AT_64 = {
     "googlenet": 497_304,
     "resnet": 1_229_280,
     "resnet50": 1_916_128,
+    "seresnet": 1_552_016,
     "mobilenet": 280_056,
 }
 

@@ -1,0 +1,41 @@
+"""Weights that a training starts from: another run's, or the model that comes with the project."""
+
+import logging
+from pathlib import Path
+
+import keras
+
+from multitask.errors import UserError
+from training.config import TrainConfig
+from training.runs import Run
+
+logger = logging.getLogger(__name__)
+
+SHIPPED = Path(__file__).parents[1] / "models" / "pretrained"
+"""The run whose best model comes with the project."""
+
+
+def start_from(network: keras.Model, config: TrainConfig) -> None:
+    """Gives `network` the weights that `config.start_from` names, if it names any.
+
+    Pictures may be of another size. A head whose task the other model hasn't learned stays as it is, which is
+    named in the log.
+
+    Raises:
+        UserError: no run, no finished epoch, or another trunk.
+    """
+    if config.start_from is None:
+        return
+    run = Run.open(SHIPPED if config.start_from == "pretrained" else Path(config.start_from))
+    if run.config.trunk != config.trunk:
+        raise UserError(
+            f"start_from must be a run with the same trunk; received {run.folder} with {run.config.trunk}, "
+            f"trunk {config.trunk}: choose --trunk {run.config.trunk}, or another run"
+        )
+    other = run.best_model()
+    network.get_layer("trunk").set_weights(other.get_layer("trunk").get_weights())
+    for task in config.chosen_tasks:
+        if task.name in run.config.tasks:
+            network.get_layer(task.name).set_weights(other.get_layer(task.name).get_weights())
+        else:
+            logger.info("%s: not learned by %s; its head starts from random weights", task.name, run.folder)
