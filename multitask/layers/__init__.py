@@ -15,7 +15,7 @@ from multitask.layers.activation import Activation, LeakyReLU, ReLU, Softmax
 from multitask.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
 from multitask.layers.dense import Dense, Flatten
 from multitask.layers.dropout import Dropout
-from multitask.layers.joining import Add, Concatenate
+from multitask.layers.joining import Add, Concatenate, Multiply
 from multitask.layers.normalization import BatchNormalization
 from multitask.layers.pooling import (
     AveragePooling2D,
@@ -41,6 +41,7 @@ TWINS: dict[type[keras.Layer], type[keras.Layer]] = {
     keras.layers.GlobalMaxPooling2D: GlobalMaxPooling2D,
     keras.layers.LeakyReLU: LeakyReLU,
     keras.layers.MaxPooling2D: MaxPooling2D,
+    keras.layers.Multiply: Multiply,
     keras.layers.ReLU: ReLU,
     keras.layers.SeparableConv2D: SeparableConv2D,
     keras.layers.Softmax: Softmax,
@@ -65,6 +66,7 @@ __all__ = [
     "LeakyReLU",
     "MaxPooling2D",
     "MinPooling2D",
+    "Multiply",
     "ReLU",
     "SeparableConv2D",
     "Softmax",

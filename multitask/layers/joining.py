@@ -21,6 +21,16 @@ class Add(keras.layers.Add):
 
 
 @keras.saving.register_keras_serializable(package="multitask")
+class Multiply(keras.layers.Multiply):
+    """keras.layers.Multiply, derived; sparse inputs are computed as Keras does."""
+
+    def _merge_function(self, inputs: Any) -> Any:
+        if any(isinstance(x, tf.SparseTensor) for x in inputs):
+            return super()._merge_function(inputs)
+        return ops.multiply(*promoted(*inputs))
+
+
+@keras.saving.register_keras_serializable(package="multitask")
 class Concatenate(keras.layers.Concatenate):
     """keras.layers.Concatenate, derived; sparse inputs are computed as Keras does."""
 

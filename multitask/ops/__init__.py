@@ -23,7 +23,7 @@ from multitask.ops.cross_entropy import (
 from multitask.ops.dense import dense, flatten
 from multitask.ops.depthwise import depthwise_conv2d, pointwise_conv2d, separable_conv2d
 from multitask.ops.dropout import dropout
-from multitask.ops.joining import add, concatenate
+from multitask.ops.joining import add, concatenate, multiply
 from multitask.ops.normalization import batch_norm, batch_norm_inference
 from multitask.ops.pooling import (
     average_pool,

@@ -22,22 +22,44 @@ def add(*xs: Any) -> tf.Tensor:
         shapes = [(x.shape, tf.shape(x)) for x in xs]
 
         def backward(dz: tf.Tensor) -> list[tf.Tensor]:
-            return [
-                dz if static.is_fully_defined() and static == dz.shape else _sum_to(dz, shape)
-                for static, shape in shapes
-            ]
+            return [_sum_to(dz, static, shape) for static, shape in shapes]
 
         return z, backward
 
     return op(*map(tf.convert_to_tensor, xs))
 
 
-def _sum_to(dz: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    """Sums over the axes of `dz` that are 1 or missing in `shape`, which may be known only at run time.
+def multiply(*xs: Any) -> tf.Tensor:
+    """Product of tensors, broadcast against each other: how a gate acts on what it gates.
+
+    Forward:  z = x_1 x_2 ...
+    Backward: dx_i = dz times all x_j but x_i, summed over the axes along which x_i was repeated
+    Shapes:   any that broadcast.
+    Source:   Hu et al. 2017, "Squeeze-and-excitation networks", eq. 4.
+    """
+
+    @tf.custom_gradient
+    def op(*xs: tf.Tensor) -> Any:
+        def backward(dz: tf.Tensor) -> list[tf.Tensor]:
+            others = [(*xs[:i], *xs[i + 1 :]) for i in range(len(xs))]
+            return [
+                _sum_to(reduce(tf.multiply, rest, dz), x.shape, tf.shape(x))
+                for x, rest in zip(xs, others, strict=True)
+            ]
+
+        return reduce(tf.multiply, xs[1:], tf.identity(xs[0])), backward
+
+    return op(*map(tf.convert_to_tensor, xs))
+
+
+def _sum_to(dz: tf.Tensor, static: tf.TensorShape, shape: tf.Tensor) -> tf.Tensor:
+    """Sums over the axes of `dz` that are 1 or missing in `shape`, of which `static` is what is known before.
 
     An axis of n becomes n / m times m, m being what it has in `shape`: m is n or 1, so the first of the two
     holds what was repeated.
     """
+    if static.is_fully_defined() and static == dz.shape:
+        return dz
     rank = dz.shape.rank
     n = tf.shape(dz)
     m = tf.concat([tf.ones(rank - tf.size(shape), tf.int32), shape], 0)

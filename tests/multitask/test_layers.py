@@ -40,6 +40,7 @@ CASES = [
     ("Flatten", {}, PICTURE),
     ("Flatten", {**CHANNELS_FIRST}, PICTURE),
     ("Add", {}, [PICTURE, (2, 7, 1, 4), (2, 4)]),
+    ("Multiply", {}, [PICTURE, (2, 7, 1, 4), (2, 4)]),
     ("Concatenate", {"axis": 1}, [PICTURE, (2, 3, 6, 4)]),
     ("BatchNormalization", {"momentum": 0.9}, PICTURE),
     ("BatchNormalization", {"axis": 1, "scale": False, "epsilon": 1e-5}, PICTURE),

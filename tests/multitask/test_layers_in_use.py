@@ -87,6 +87,7 @@ def test_inputs_of_other_dtypes_are_promoted_as_in_keras(dtype):
         ("Dense", {"units": 3}, x),
         ("Flatten", {}, x),
         ("Add", {}, [x, draw((4, 5))]),
+        ("Multiply", {}, [x, draw((4, 5))]),
         ("Concatenate", {}, [x, draw((4, 5))]),
     ):
         built_in, derived = twins(name, arguments, [(4, 5)] * 2 if isinstance(inputs, list) else (4, 5))

@@ -1,5 +1,7 @@
 """Where branches join."""
 
+import math
+
 import tensorflow as tf
 
 from multitask import ops
@@ -44,6 +46,13 @@ CASES = (
         summed,
         call=lambda **xs: ops.add(*xs.values()),
         twin=lambda _: LayerTwin("Add"),
+    ),
+    Case(
+        "multiply",
+        draw_add,
+        lambda **xs: math.prod(xs.values()),
+        call=lambda **xs: ops.multiply(*xs.values()),
+        twin=lambda _: LayerTwin("Multiply"),
     ),
     Case(
         "concatenate",

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from gradients import value_and_gradients
 
-from multitask.ops.joining import add, concatenate
+from multitask.ops.joining import add, concatenate, multiply
 
 RNG = np.random.default_rng(0)
 MODES = ["eager", "graph"]
@@ -35,6 +35,22 @@ def test_add_repeats_forward_and_sums_backward(shapes, mode):
         missing = dz.ndim - x.ndim
         repeated = tuple(i for i, n in enumerate(x.shape, missing) if n != dz.shape[i])
         wanted = dz.sum((*range(missing), *repeated), keepdims=True).reshape(x.shape)
+        np.testing.assert_allclose(dx, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "xla"])
+@pytest.mark.parametrize("shapes", [[(2, 3)], [(2, 3, 4), (2, 1, 4)], [(2, 1), (1, 3), (3,)]])
+def test_multiply_sends_back_what_the_others_were(shapes, mode):
+    xs = [RNG.normal(size=shape) for shape in shapes]
+    product = np.prod(np.broadcast_arrays(*xs), axis=0)
+    dz = RNG.normal(size=product.shape)
+    z, gradients = value_and_gradients(multiply, xs, dz, mode)
+    np.testing.assert_allclose(z, product, rtol=1e-12)
+    for i, (x, dx) in enumerate(zip(xs, gradients, strict=True)):
+        dz_i = dz * np.prod(np.broadcast_arrays(dz, *xs[:i], *xs[i + 1 :])[1:], axis=0)
+        missing = dz.ndim - x.ndim
+        repeated = tuple(a for a, n in enumerate(x.shape, missing) if n != dz.shape[a])
+        wanted = dz_i.sum((*range(missing), *repeated), keepdims=True).reshape(x.shape)
         np.testing.assert_allclose(dx, wanted, rtol=1e-9, atol=1e-12)
 
 
