@@ -215,8 +215,7 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
                 split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
 
         if not split_of:
-            received = "none that can be used" + "".join(f", {name}: {why}" for name, why in left_out[:1])
-            raise self._unusable(f"{archive} must hold {self.MEMBERS}", received)
+            raise self._nothing_usable(archive, left_out)
 
         for names in copies.values():
             kept = max(names, key=lambda name: SPLITS.index(split_of[name]))
@@ -225,9 +224,20 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
                     left_out.append((name, f"same picture in {split_of[kept]} ({kept})"))
                     del split_of[name]
 
-        for name, reason in left_out:
-            logger.warning("%s: left out %s: %s", self.name, name, reason)
+        self._settle(split_of, [[name for name in names if name in split_of] for names in copies.values()])
+        self._report(left_out)
         counts = collections.Counter(reason.partition(" (")[0] for _, reason in left_out)
         reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(counts.items()))
         logger.info("%s: %d examples%s", self.name, len(split_of), reasons)
         return split_of
+
+    def _nothing_usable(self, archive: Path, left_out: list[tuple[str, str]]) -> UserError:
+        received = "none that can be used" + "".join(f", {name}: {why}" for name, why in left_out[:1])
+        return self._unusable(f"{archive} must hold {self.MEMBERS}", received)
+
+    def _settle(self, split_of: dict[str, str], copies: list[list[str]]) -> None:
+        """The last word on `split_of`; `copies` are the ids of each picture, which must share a split."""
+
+    def _report(self, left_out: list[tuple[str, str]]) -> None:
+        for name, reason in left_out:
+            logger.warning("%s: left out %s: %s", self.name, name, reason)
