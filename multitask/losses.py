@@ -1,7 +1,7 @@
 """A loss for each kind of task, on logits, with weighted means over the whole batch of all replicas."""
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import tensorflow as tf
@@ -20,8 +20,8 @@ class WeightedMeanLoss(keras.losses.Loss):
 
     A plain Keras loss divides by the number of rows, or by the weights of its own replica: then examples
     without a label, or their uneven spread over replicas, would change how much a labelled one counts.
-    Subclasses give l_i in `call`: labels [N], logits [N, units] -> [N]. The label of an example with weight 0
-    may be anything, nan too.
+    Subclasses give l_i in `call`: labels [N, 1], logits [N, units] -> [N]. The label of an example with
+    weight 0 may be anything, nan too.
 
     Args:
         name: of the loss.
@@ -32,6 +32,9 @@ class WeightedMeanLoss(keras.losses.Loss):
         UserError: other gradients.
     """
 
+    INTERVALS: ClassVar[bool] = False
+    """Whether a label may be an interval, from and to: then labels may be [N, 2]."""
+
     def __init__(self, name: str | None = None, gradients: Gradients = "autodiff") -> None:
         if gradients not in get_args(Gradients):
             raise UserError(f'gradients must be "derived" or "autodiff". Received: {gradients!r}')
@@ -39,11 +42,13 @@ class WeightedMeanLoss(keras.losses.Loss):
         self.gradients = gradients
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Labels [N], logits [N, units] and weights [N] (1 if not given) -> scalar."""
-        labels = ops.cast(ops.reshape(y_true, (-1,)), "float32")
-        weights = ops.ones_like(labels) if sample_weight is None else sample_weight
+        """Labels [N] (intervals [N, 2]), logits [N, units] and weights [N] (1 if not given) -> scalar."""
+        labels = ops.cast(y_true, "float32")
+        ends = 2 if self.INTERVALS and tuple(labels.shape[1:]) == (2,) else 1
+        labels = ops.reshape(labels, (-1, ends))
+        weights = ops.ones_like(labels[:, 0]) if sample_weight is None else sample_weight
         weights = ops.cast(ops.reshape(weights, (-1,)), "float32")
-        losses = self.call(ops.where(weights == 0, 0.0, labels), ops.cast(y_pred, "float32"))
+        losses = self.call(ops.where(weights[:, None] == 0, 0.0, labels), ops.cast(y_pred, "float32"))
         total = ops.sum(weights)
         replica = tf.distribute.get_replica_context()
         if replica is not None and replica.num_replicas_in_sync > 1:
@@ -59,12 +64,17 @@ class WeightedMeanLoss(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="multitask")
 class LabelDistribution(WeightedMeanLoss):
-    """Cross-entropy to a Gaussian around the label, plus the absolute error of the expectation.
+    """Cross-entropy to a quantity, or to an interval it lies in, plus the distance of the expectation.
 
-    l = -sum_j t_j log p_j + absolute_error |sum_j j p_j - y|, t_j ~ exp(-(j - y)^2 / (2 sigma^2)), j the
-    whole numbers 0..units-1 and y the label, at most units - 1.
+    l = c + absolute_error |E - e|, E = sum_j j p_j, j the whole numbers 0..units-1, e what is nearest to E in
+    [y0, y1], the label's ends, which are at most units - 1.
 
-    Source: Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8.
+    A point, y = y0 = y1: c = -sum_j t_j log p_j, t_j ~ exp(-(j - y)^2 / (2 sigma^2)). An interval, y0 < y1:
+    c = -log sum_j p_j over j from floor(y0) to ceil(y1), its likelihood: where in it, the loss leaves open.
+
+    Source: Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8;
+    Turnbull 1976, "The empirical distribution function with arbitrarily grouped, censored and truncated
+    data", for intervals.
 
     Args:
         sigma: spread of the Gaussian, in the unit of the task.
@@ -72,6 +82,8 @@ class LabelDistribution(WeightedMeanLoss):
         name: as in `WeightedMeanLoss`.
         gradients: as in `WeightedMeanLoss`.
     """
+
+    INTERVALS = True
 
     def __init__(
         self,
@@ -85,18 +97,25 @@ class LabelDistribution(WeightedMeanLoss):
         self.absolute_error = absolute_error
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Labels [N] and logits [N, units] -> [N]."""
+        """Labels [N, 1] or [N, 2] and logits [N, units] -> [N]."""
+        y0, y1 = y_true[:, :1], y_true[:, -1:]
         if self.gradients == "derived":
             return derived.distribution_cross_entropy(
-                y_true, y_pred, sigma=self.sigma, absolute_error=self.absolute_error
+                ops.concatenate([y0, y1], axis=1),
+                y_pred,
+                sigma=self.sigma,
+                absolute_error=self.absolute_error,
             )
         values = ops.arange(y_pred.shape[-1], dtype="float32")
-        y = ops.minimum(y_true, float(y_pred.shape[-1] - 1))
-        target = ops.softmax(-ops.square(values - y[:, None]) / (2 * self.sigma**2))  # [N, units]
-        log_probabilities = ops.log_softmax(y_pred)
-        expectation = ops.sum(ops.exp(log_probabilities) * values, axis=-1)
-        cross_entropy = -ops.sum(target * log_probabilities, axis=-1)
-        return cross_entropy + self.absolute_error * ops.abs(expectation - y)
+        y0, y1 = (ops.minimum(y, float(y_pred.shape[-1] - 1)) for y in (y0, y1))
+        target = ops.softmax(-ops.square(values - y0) / (2 * self.sigma**2))  # [N, units]
+        log_p = ops.log_softmax(y_pred)
+        inside = (values >= ops.floor(y0)) & (values <= ops.ceil(y1))
+        likelihood = ops.logsumexp(ops.where(inside, log_p, -math.inf), axis=-1)
+        cross_entropy = -ops.where((y0 < y1)[:, 0], likelihood, ops.sum(target * log_p, axis=-1))
+        expectation = ops.sum(ops.exp(log_p) * values, axis=-1)
+        nearest = ops.clip(expectation, y0[:, 0], y1[:, 0])
+        return cross_entropy + self.absolute_error * ops.abs(expectation - nearest)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to build the loss again."""
@@ -123,8 +142,8 @@ class SoftmaxCrossEntropy(_SmoothedLoss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Class indices [N] and logits [N, units] -> [N]."""
-        labels = ops.cast(y_true, "int32")
+        """Class indices [N, 1] and logits [N, units] -> [N]."""
+        labels = ops.cast(y_true[:, 0], "int32")
         if self.gradients == "derived":
             return derived.sparse_softmax_cross_entropy(labels, y_pred, label_smoothing=self.label_smoothing)
         units = y_pred.shape[-1]
@@ -141,13 +160,11 @@ class SigmoidCrossEntropy(_SmoothedLoss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Labels 0 or 1 [N] and logits [N, 1] -> [N]."""
+        """Labels 0 or 1 and logits, both [N, 1] -> [N]."""
         if self.gradients == "derived":
-            return derived.multi_label_cross_entropy(
-                y_true[:, None], y_pred, label_smoothing=self.label_smoothing
-            )
+            return derived.multi_label_cross_entropy(y_true, y_pred, label_smoothing=self.label_smoothing)
         z = y_pred[:, 0]
-        target = y_true * (1 - self.label_smoothing) + self.label_smoothing / 2
+        target = y_true[:, 0] * (1 - self.label_smoothing) + self.label_smoothing / 2
         return ops.relu(z) - z * target + ops.log1p(ops.exp(-ops.abs(z)))
 
 

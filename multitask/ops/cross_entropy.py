@@ -4,6 +4,7 @@ l is the loss of an example, w its weight, y its label, t the label smoothed, z 
 stand for. Neither labels nor weights are differentiated. bfloat16 and float16 are computed in float32.
 """
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -119,31 +120,46 @@ def sparse_softmax_cross_entropy(
 def distribution_cross_entropy(
     labels: Any, logits: Any, weights: Any = None, sigma: float = 2.0, absolute_error: float = 0.2
 ) -> tf.Tensor:
-    """Cross-entropy of p = softmax(z) to a Gaussian around a quantity, plus its expectation's absolute error.
+    """Cross-entropy of p = softmax(z) to a quantity, or an interval it lies in, plus its expectation's error.
 
-    Forward:  l = w (-sum_j t_j log p_j + absolute_error |E - y|), E = sum_j j p_j,
-              t_j = exp(-(j - y)^2 / (2 sigma^2)) / sum_i exp(-(i - y)^2 / (2 sigma^2)), j = 0..K-1
-    Backward: dz_j = dl w (p_j - t_j + absolute_error sign(E - y) p_j (j - E))
-    Shapes:   labels [N], at most K - 1 or taken as that, logits [N, K], weights [N] -> [N].
+    Forward:  l = w (c + absolute_error |E - e|), E = sum_j j p_j, j = 0..K-1, e what is nearest to E in
+              [y0, y1];
+              y0 = y1: c = -sum_j t_j log p_j, t_j = exp(-(j - y0)^2 / (2 sigma^2)), in sum made 1;
+              y0 < y1: c = -log sum_{j in I} p_j, I = floor(y0)..ceil(y1): the interval's likelihood
+    Backward: dz_j = dl w (p_j - t_j + absolute_error sign(E - e) p_j (j - E)),
+              y0 < y1: t_j = p_j / sum_{i in I} p_i for j in I, else 0
+    Shapes:   labels [N], or [N, 2] from y0 to y1, at most K - 1 or taken as that, logits [N, K], weights
+              [N] -> [N].
     Raises:   UserError for other shapes.
-    Source:   Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8.
+    Source:   Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8;
+              Turnbull 1976, "The empirical distribution function with arbitrarily grouped, censored and
+              truncated data" (an interval).
     """
     z = in_single(logits)
-    y, w = labels_of(labels, z[:, 0]), weights_of(weights, z.shape[:-1], z.dtype)
+    labels = tf.convert_to_tensor(labels)
+    ends = tf.unstack(labels, axis=1) if labels.shape[1:] == (2,) else [labels, labels]
+    y0, y1 = (labels_of(end, z[:, 0]) for end in ends)
+    w = weights_of(weights, z.shape[:-1], z.dtype)
 
     @tf.custom_gradient
-    def op(y: tf.Tensor, z: tf.Tensor, w: tf.Tensor) -> Any:
+    def op(y0: tf.Tensor, y1: tf.Tensor, z: tf.Tensor, w: tf.Tensor) -> Any:
         j = tf.range(z.shape[-1], dtype=z.dtype)
-        y = tf.minimum(y, z.shape[-1] - 1)[:, None]
-        t = tf.nn.softmax(-tf.square(j - y) / (2 * sigma**2))
+        y0, y1 = (tf.minimum(y, z.shape[-1] - 1)[:, None] for y in (y0, y1))
+        gaussian = tf.nn.softmax(-tf.square(j - y0) / (2 * sigma**2))
         log_p = tf.nn.log_softmax(z)
         p = tf.exp(log_p)
-        error = tf.reduce_sum(p * j, -1, keepdims=True) - y  # E - y, [N, 1]
+        expectation = tf.reduce_sum(p * j, -1, keepdims=True)
+        error = expectation - tf.clip_by_value(expectation, y0, y1)  # E - e, [N, 1]
+        log_inside = tf.where((j >= tf.floor(y0)) & (j <= tf.math.ceil(y1)), log_p, -math.inf)
+        likelihood = tf.reduce_logsumexp(log_inside, -1, keepdims=True)
+        interval = y0 < y1
 
-        def backward(dl: tf.Tensor) -> tuple[None, tf.Tensor, None]:
-            from_error = absolute_error * tf.sign(error) * p * (j - y - error)
-            return None, (dl * w)[:, None] * (p - t + from_error), None
+        def backward(dl: tf.Tensor) -> tuple[None, None, tf.Tensor, None]:
+            t = tf.where(interval, tf.exp(log_inside - likelihood), gaussian)
+            from_error = absolute_error * tf.sign(error) * p * (j - expectation)
+            return None, None, (dl * w)[:, None] * (p - t + from_error), None
 
-        return w * (absolute_error * tf.abs(error[:, 0]) - tf.reduce_sum(t * log_p, -1)), backward
+        cross_entropy = -tf.where(interval, likelihood, tf.reduce_sum(gaussian * log_p, -1, keepdims=True))
+        return w * (cross_entropy + absolute_error * tf.abs(error))[:, 0], backward
 
-    return tf.cast(op(y, z, w), tf.convert_to_tensor(logits).dtype)
+    return tf.cast(op(y0, y1, z, w), tf.convert_to_tensor(logits).dtype)

@@ -15,6 +15,7 @@ LABELS = {
     "gender": np.array([0, 1, 1, 0, 1, 0]),
 }
 LOGITS = {name: RNG.normal(size=(6, task.units)).astype(np.float32) for name, task in TASKS.items()}
+INTERVALS = np.array([[3, 9], [30, 30], [70, 100], [101, 120], [0, 2], [20, 29]], np.float32)
 EACH = list(TASKS)
 BOTH = ["derived", "autodiff"]
 MODES = {
@@ -64,6 +65,22 @@ def test_age_is_cross_entropy_to_a_gaussian_and_absolute_error(gradients):
     np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("gradients", BOTH)
+def test_an_interval_of_ages_is_judged_by_its_likelihood_and_the_distance_to_it(gradients):
+    loss, age = LabelDistribution(absolute_error=0.5, gradients=gradients), np.arange(101)
+    p = softmax(LOGITS["age"].astype(float))
+    mean = (p * age).sum(-1)
+    for row, (low, high) in enumerate(INTERVALS):
+        found = loss(INTERVALS[row : row + 1], LOGITS["age"][row : row + 1])
+        if row in (1, 3):  # a point, and one beyond the last bin
+            point = np.array([min(low, 100)], np.float32)
+            assert found == loss(point, LOGITS["age"][row : row + 1])
+            continue
+        likelihood = p[row][(low <= age) & (age <= high)].sum()
+        distance = max(low - mean[row], mean[row] - high, 0)
+        np.testing.assert_allclose(found, -np.log(likelihood) + 0.5 * distance, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_a_loss_is_the_weighted_mean_of_what_is_labelled(name):
     loss, weights = loss_of(TASKS[name]), np.array([1, 0, 0, 2, 1, 0], np.float32)
@@ -74,13 +91,16 @@ def test_a_loss_is_the_weighted_mean_of_what_is_labelled(name):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", EACH)
-def test_derived_and_autodiff_are_equal(name, mode):
+@pytest.mark.parametrize(
+    ("name", "whole"), [*LABELS.items(), ("age", INTERVALS)], ids=[*EACH, "interval of ages"]
+)
+def test_derived_and_autodiff_are_equal(name, whole, mode):
     """Also where a label that doesn't count is none at all."""
-    missing = np.where(np.arange(6) == 1, np.nan if name == "age" else -1, LABELS[name]).astype(np.float32)
+    missing = whole.astype(np.float32)
+    missing[1] = np.nan if name == "age" else -1
     weights = np.array([1, 0, 0.5, 2, 0, 3], np.float32)
     for counted in (weights, None):
-        labels = LABELS[name] if counted is None else missing
+        labels = whole if counted is None else missing
         derived, autodiff = (
             value_and_gradient(loss_of(TASKS[name], 0.1, gradients), labels, LOGITS[name], counted, mode)
             for gradients in BOTH
@@ -119,11 +139,13 @@ def test_without_labels_loss_and_gradient_are_exactly_zero(name, mode, gradients
 
 
 @pytest.mark.parametrize("gradients", BOTH)
-@pytest.mark.parametrize("name", EACH)
-def test_extreme_logits_stay_finite(name, gradients):
+@pytest.mark.parametrize(
+    ("name", "labels"), [*LABELS.items(), ("age", INTERVALS)], ids=[*EACH, "interval of ages"]
+)
+def test_extreme_logits_stay_finite(name, labels, gradients):
     for scale in (-1e4, 1e4):
         loss = loss_of(TASKS[name], gradients=gradients)
-        value, dz = value_and_gradient(loss, LABELS[name], scale * np.sign(LOGITS[name]))
+        value, dz = value_and_gradient(loss, labels, scale * np.sign(LOGITS[name]))
         assert np.isfinite(value)
         assert np.isfinite(dz).all()
 
@@ -167,6 +189,13 @@ def test_a_config_that_does_not_name_the_gradients_means_autodiff(name):
     loss = loss_of(TASKS[name])
     config = {key: value for key, value in loss.get_config().items() if key != "gradients"}
     assert type(loss).from_config(config).gradients == "autodiff"
+
+
+@pytest.mark.parametrize("gradients", BOTH)
+@pytest.mark.parametrize("name", ["emotion", "gender"])
+def test_a_class_is_no_interval(name, gradients):
+    with pytest.raises((UserError, ValueError, tf.errors.InvalidArgumentError)):
+        loss_of(TASKS[name], gradients=gradients)(INTERVALS, LOGITS[name])
 
 
 def test_other_gradients_are_refused():

@@ -58,14 +58,22 @@ def distribution(
     absolute_error: float,
     weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Cross-entropy to a Gaussian and the absolute error of the expectation."""
+    """Cross-entropy to a Gaussian, or minus the log of an interval's share; the expectation's distance."""
     values = tf.range(logits.shape[-1], dtype=logits.dtype)
-    y = tf.minimum(labels, logits.shape[-1] - 1)[:, None]
-    gaussian = tf.exp(-tf.square(values - y) / (2 * sigma**2))
+    y = tf.minimum(labels if labels.shape.rank == 2 else labels[:, None], logits.shape[-1] - 1)
+    low, high = y[:, :1], y[:, -1:]
+    gaussian = tf.exp(-tf.square(values - low) / (2 * sigma**2))
     target = gaussian / tf.reduce_sum(gaussian, -1, keepdims=True)
-    cross_entropy = -tf.reduce_sum(target * tf.nn.log_softmax(logits), -1)
-    expectation = tf.linalg.matvec(tf.nn.softmax(logits), values)
-    return weighted(cross_entropy + absolute_error * tf.abs(expectation - y[:, 0]), weights)
+    p = tf.nn.softmax(logits)
+    inside = tf.cast((values > low - 1) & (values < high + 1), logits.dtype)
+    cross_entropy = tf.where(
+        low[:, 0] < high[:, 0],
+        -tf.math.log(tf.linalg.matvec(p * inside, tf.ones_like(values))),
+        -tf.reduce_sum(target * tf.nn.log_softmax(logits), -1),
+    )
+    expectation = tf.linalg.matvec(p, values)
+    distance = tf.nn.relu(low[:, 0] - expectation) + tf.nn.relu(expectation - high[:, 0])
+    return weighted(cross_entropy + absolute_error * distance, weights)
 
 
 def logits_of(
@@ -106,10 +114,14 @@ def draw_sparse(draw: Draw) -> Sample:
 
 
 def draw_distribution(draw: Draw) -> Sample:
-    """Labels inside the bins, and one beyond the last."""
+    """Labels inside the bins, and one beyond the last: intervals but for the first, or points alone."""
     n, k = draw.size(3, 5), draw.size(4, 9)
     labels = rounded(draw.rng.uniform(0, k, n))
     labels[0] = k + 3
+    if draw.one_of("intervals", True, False):
+        start = rounded(draw.rng.uniform(0, k, n))
+        start[0] = labels[0]
+        labels = np.sort(np.stack([start, labels], -1), -1)
     settings = {"sigma": draw.one_of("sigma", 2.0, 0.75), "absolute_error": draw.one_of("error", 0.2, 1.0)}
     return logits_of(draw, n, k, {"labels": labels, **draw_weights(draw, n)}, settings)
 

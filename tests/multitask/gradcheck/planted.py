@@ -170,6 +170,11 @@ def without_expectation(right, labels, logits, weights, sigma, absolute_error):
     return right(labels, logits, weights, sigma, 0.0)
 
 
+def ends_for_points(right, labels, *others):
+    """An interval's gradient taken for that of its lower end."""
+    return right(labels[:, 0] if labels.shape.rank == 2 else labels, *others)
+
+
 def missing_total(right, losses, weights, total):
     """dl_i = dL w_i."""
     return tf.reduce_sum(weights * losses)

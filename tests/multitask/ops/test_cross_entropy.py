@@ -20,6 +20,8 @@ HAS = RNG.integers(0, 2, (N, K)).astype(float)  # labels that don't sum to 1
 ONE_OF = RNG.dirichlet(np.ones(K), N)  # labels that do
 CLASS = np.array([0, 3, 1, 2, 2, 0])
 QUANTITY = np.array([0, 1.3, 9, 2, 2.9, 3])  # one of them beyond the last, which is 3
+INTERVAL = np.array([[0, 1], [0.5, 2], [2, 9], [0, 3], [1.25, 1.75], [2, 2]])  # all there is; within; a point
+INSIDE = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 0], [0, 0, 1, 0]])
 
 
 def expit(z):
@@ -57,6 +59,17 @@ def distribution(z, y):
     return -(t * np.log(p)).sum(-1) + 0.4 * abs(error), p - t + 0.4 * d_error
 
 
+def interval(z, y):
+    p, j, (low, high) = softmax(z), np.arange(K), np.minimum(y, K - 1).T
+    t = p * INSIDE / (p * INSIDE).sum(-1, keepdims=True)
+    losses = -np.log((p * INSIDE).sum(-1))
+    losses[-1], t[-1] = -(gaussian(low) * np.log(p)).sum(-1)[-1], gaussian(low)[-1]
+    mean = (p * j).sum(-1)
+    error = np.where(mean < low, mean - low, np.where(mean > high, mean - high, 0))
+    assert {*np.sign(error)} == {-1, 0, 1}
+    return losses + 0.4 * abs(error), p - t + 0.4 * np.sign(error)[:, None] * p * (j - mean[:, None])
+
+
 SMOOTHED = {"label_smoothing": S}
 CASES = {
     "sigmoid": (sigmoid_cross_entropy, HAS, SMOOTHED, binary),
@@ -69,6 +82,12 @@ CASES = {
         QUANTITY,
         {"sigma": 1.5, "absolute_error": 0.4},
         distribution,
+    ),
+    "interval": (
+        distribution_cross_entropy,
+        INTERVAL,
+        {"sigma": 1.5, "absolute_error": 0.4},
+        interval,
     ),
 }
 FUNCTIONS = {name: case for name, case in CASES.items() if "sum" not in name}
@@ -212,6 +231,12 @@ def test_the_age_that_is_met_exactly_asks_for_nothing_more():
         lambda y, z: distribution_cross_entropy(y, z, absolute_error=0.0), [labels, z]
     )
     np.testing.assert_array_equal(dz, without)
+
+
+@pytest.mark.parametrize("labels", [np.ones((N, 3)), np.ones((N - 1, 2))], ids=["three ends", "too few"])
+def test_what_is_no_interval_is_refused(labels):
+    with pytest.raises(UserError, match="labels must have the shape"):
+        distribution_cross_entropy(labels, Z)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
