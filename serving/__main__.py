@@ -1,4 +1,4 @@
-"""Serves the newest version of a model: python -m serving --model_base_path DIR --model_name NAME."""
+"""Serves models: python -m serving --model_base_path DIR --model_name NAME, or --model_config_file FILE."""
 
 import os
 import signal
@@ -6,93 +6,83 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import tyro
 import uvicorn
 
-from serving.errors import UserError, run_command
+from serving.errors import Refused, UserError, run_command
+from serving.flags import Flags, read_flags
 from serving.versions import versions
 
 if TYPE_CHECKING:
     import grpc
+    from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList
 
-RPC_PORT = 8500
 RPC_THREADS = 40  # as many as answer REST
 RPC_MAX_BYTES = 2**31 - 1  # of a message; as TensorFlow Serving has it
 GRACE = 30.0  # seconds in which calls in flight may end
-
-
-@dataclass(frozen=True)
-class Flags:
-    """Serves the newest version of a SavedModel over TensorFlow Serving's wire, REST and gRPC."""
-
-    model_base_path: str = ""
-    """Folder of version folders: DIR in DIR/1/saved_model.pb."""
-    model_name: str = "default"
-    """What clients call the model."""
-    port: int | None = None
-    """Port of gRPC; 0 takes any free one. If not given, 8500, or any free one where rest_api_port is 0."""
-    rest_api_port: int = 8501
-    """Port of REST; 0 takes any free one."""
-    host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 lets other machines in."""
 
 
 def main() -> None:
     """Runs until SIGTERM or Ctrl-C, then finishes what is in flight."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    flags, unknown = tyro.cli(Flags, prog="python -m serving", use_underscores=True, return_unknown_args=True)
-    if unknown:
-        raise UserError(f"no such flag: {unknown[0]}; see python -m serving --help")
-    if not flags.model_base_path:
-        raise UserError("--model_base_path must name a folder of version folders; received none")
-    rpc_port = flags.port if flags.port is not None else RPC_PORT if flags.rest_api_port else 0
-    for name, port in (("rest_api_port", flags.rest_api_port), ("port", rpc_port)):
-        if not 0 <= port < 2**16:
-            raise UserError(f"--{name} must be 0 to 65535; received {port}")
-    versions(Path(flags.model_base_path))
+    flags = read_flags()
+    models = flags.models()
+    for model in models.config:
+        versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
-    rpc_server, rpc_port = _bind_rpc(flags.host, rpc_port)
-    _serve(flags, listener, rpc_server, rpc_port)
+    rpc_server, rpc_port = _bind_rpc(flags.host, flags.rpc_port)
+    _serve(flags, models, listener, rpc_server, rpc_port)
 
 
-def _serve(flags: Flags, listener: socket.socket, rpc_server: "grpc.Server", rpc_port: int) -> None:
+def _serve(
+    flags: Flags, models: "ModelConfigList", listener: socket.socket, rpc_server: "grpc.Server", rpc_port: int
+) -> None:
     # Imported late: TensorFlow takes seconds, and what is wrong with the flags is said before.
     from serving.app import create_app
+    from serving.polling import repeat
     from serving.rpc import add_services
     from serving.store import Store
 
-    store = Store(flags.model_name, Path(flags.model_base_path))
+    try:
+        store = Store(models, flags.allow_version_labels_for_unavailable_models, flags.enable_model_warmup)
+    except Refused as refused:
+        raise UserError(f"{refused}; --allow_version_labels_for_unavailable_models lets it wait") from refused
     add_services(store, rpc_server)
     server = uvicorn.Server(
         uvicorn.Config(create_app(store), log_level="warning", access_log=False, lifespan="off")
     )
     failures = []
+    stop = threading.Event()
 
-    def load() -> None:
+    def keep_models() -> None:
         try:
             store.load()
         except Exception as error:
             failures.append(error)
             server.should_exit = True
             return
-        version, _ = store.find(flags.model_name)
         if not server.should_exit:
-            rpc = f"gRPC at {_address(flags.host, rpc_port)}"
-            print(
-                f"{flags.model_name}, version {version}, answers {rpc}, REST at {_url(listener)}", flush=True
-            )
+            rpc, rest = _address(flags.host, rpc_port), _url(listener)
+            print(f"{_listed(store.available)} gRPC at {rpc}, REST at {rest}", flush=True)
+        repeat(
+            stop,
+            (flags.file_system_poll_wait_seconds, store.poll),
+            (
+                flags.model_config_file_poll_wait_seconds if flags.model_config_file else 0,
+                lambda: store.reload(flags.models()),
+            ),
+        )
 
-    threading.Thread(target=load).start()
+    threading.Thread(target=keep_models).start()
     rpc_server.start()
     try:
         server.run(sockets=[listener])
     finally:
+        stop.set()
         rpc_server.stop(GRACE).wait()
     if failures:
         raise failures[0]
@@ -125,6 +115,12 @@ def _bind_rpc(host: str, port: int) -> "tuple[grpc.Server, int]":
         return server, server.add_insecure_port(_address(host, port))
     except RuntimeError as error:
         raise UserError(f"--host and --port must be a free address; received {host} and {port}") from error
+
+
+def _listed(available: dict[str, list[int]]) -> str:
+    """ "faces, version 7, answers", or several models and "answer"."""
+    models = " and ".join(f"{name}, version {versions[0]}," for name, versions in available.items())
+    return f"{models or 'no model yet'} {'answer' if len(available) > 1 else 'answers'}"
 
 
 def _address(host: str, port: int) -> str:

@@ -41,7 +41,7 @@ def create_app(store: Store) -> FastAPI:
     @app.get("/readyz")
     async def ready() -> dict[str, str]:
         if not store.ready:
-            raise Refused("UNAVAILABLE", f"{store.name} is still loading")
+            raise Refused("UNAVAILABLE", "a model is still loading")
         return {"status": "ready"}
 
     @app.get("/monitoring/prometheus/metrics")

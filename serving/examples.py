@@ -8,10 +8,10 @@ from google.protobuf.message import Message
 
 from serving.arrays import invalid
 from serving.errors import Refused
+from serving.loading import DEFAULT_SIGNATURE, Model
 from serving.methods import CLASSIFY, REGRESS, check, classes, values
 from serving.metrics import RUNTIME_LATENCY
 from serving.predictor import Predictor
-from serving.store import DEFAULT_SIGNATURE, Model
 
 # isort: split
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult

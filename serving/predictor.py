@@ -9,9 +9,9 @@ import numpy as np
 
 from serving.answers import describe
 from serving.errors import Refused, UserError, reason
+from serving.loading import DEFAULT_SIGNATURE, Model, Signature, load
 from serving.pictures import upright
 from serving.quiet import tf
-from serving.store import DEFAULT_SIGNATURE, Model, Signature, load
 from serving.versions import versions
 
 # isort: split

@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from serving.arrays import invalid
-from serving.errors import Refused
+from serving.config import model_list
 from serving.examples import classify, infer, regress
+from serving.loading import DEFAULT_SIGNATURE, Model
 from serving.metrics import RUNTIME_LATENCY, observed
 from serving.predictor import Predictor
 from serving.protos import to_array, to_proto
-from serving.store import DEFAULT_SIGNATURE, Model, Store
+from serving.store import Store
 
 # isort: split
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
@@ -25,6 +26,7 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, Re
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
+from tensorflow_serving.apis.status_pb2 import StatusProto
 
 
 def predict(store: Store, request: PredictRequest) -> PredictResponse:
@@ -99,11 +101,10 @@ def model_status(store: Store, request: GetModelStatusRequest) -> GetModelStatus
     return store.status(*_named(request.model_spec))
 
 
-def reload_config(_: Store, __: ReloadConfigRequest) -> ReloadConfigResponse:
-    """Refuses: what is served is said when the server is started."""
-    raise Refused(
-        "UNIMPLEMENTED", "this server takes its models from its flags; start it anew to change them"
-    )
+def reload_config(store: Store, request: ReloadConfigRequest) -> ReloadConfigResponse:
+    """Serves the models of another configuration; the answer comes when they are loaded."""
+    store.reload(model_list(request.config))
+    return ReloadConfigResponse(status=StatusProto())
 
 
 def _find(store: Store, request: Any) -> tuple[int, Model]:

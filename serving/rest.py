@@ -18,17 +18,18 @@ from serving.compression import inflate
 from serving.errors import Code, Refused
 from serving.examples import classify, regress
 from serving.features import read_examples, write_classes, write_values
+from serving.loading import DEFAULT_SIGNATURE, Model
 from serving.metrics import RUNTIME_LATENCY, observed
 from serving.predictor import Predictor
-from serving.store import DEFAULT_SIGNATURE, Model, Store
+from serving.store import Store
 from serving.tensors import parse, read_inputs, write_outputs
+from serving.versions import version_number
 
 logger = logging.getLogger(__name__)
 
 MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 ASK = re.compile(rf"{MODEL}:(predict|classify|regress)", re.ASCII)
 DESCRIBE = re.compile(rf"{MODEL}(/metadata)?", re.ASCII)
-MAX_VERSION = 2**63 - 1
 
 STATUS: dict[Code, int] = {
     "CANCELLED": 499,
@@ -114,15 +115,10 @@ ModelSpec = tuple[str, int | None, str | None]
 
 
 def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
-    # By its length first: int() takes no number of thousands of digits.
-    digits = (version or "").lstrip("0")
-    if len(digits) > len(str(MAX_VERSION)) or int(digits or 0) > MAX_VERSION:
+    number = None if version is None else version_number(version)
+    if version is not None and number is None:
         raise invalid(f"Failed to convert version: {version} to numeric.")
-    return (
-        unquote(name),
-        None if version is None else int(digits or 0),
-        None if label is None else unquote(label),
-    )
+    return unquote(name), number, None if label is None else unquote(label)
 
 
 def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:

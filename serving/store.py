@@ -1,185 +1,118 @@
-"""Version folders to loaded models."""
+"""The models that answer: which they are, by name, and how that changes while they do."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from google.protobuf.message import DecodeError
-
-from serving.errors import Refused, UserError, reason
-from serving.quiet import tf
+from serving.errors import Refused, UserError
+from serving.loading import Model
+from serving.servable import Servable
 from serving.versions import versions
 
 # isort: split
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse, ModelVersionStatus
-from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
+from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelConfigList
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_SIGNATURE = "serving_default"
-WARMUP = Path("assets.extra/tf_serving_warmup_requests")
-WARMUP_RECORDS = 1000  # as many as TensorFlow Serving replays
-LABELS = Path("assets.extra/labels.json")
-
-
-@dataclass(frozen=True)
-class Signature:
-    """One way to call a model.
-
-    Args:
-        inputs: what each named input must be.
-        outputs: what each named output is.
-        function: tensors by input name to tensors by output name.
-        defaults: what an input is taken to be when a request leaves it out.
-    """
-
-    inputs: dict[str, tf.TensorSpec]
-    outputs: dict[str, tf.TensorSpec]
-    function: Callable[..., dict[str, tf.Tensor]]
-    defaults: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Model:
-    """One loaded version.
-
-    Args:
-        signatures: by name.
-        metadata: the signatures as the SavedModel describes them.
-        labels: `assets.extra/labels.json` as it is; None if the export has none.
-        loaded: what the signatures' functions need kept alive: their variables.
-    """
-
-    signatures: dict[str, Signature]
-    metadata: SignatureDefMap
-    labels: bytes | None
-    loaded: Any
-
-
-def load(export: Path) -> Model:
-    """The SavedModel in a folder, its warm-up requests replayed.
-
-    Raises:
-        UserError: there is none that loads, or it can't answer its own warm-up requests.
-    """
-    try:
-        metadata = _signature_defs(export)
-        loaded = tf.saved_model.load(str(export))
-    except (OSError, ValueError, DecodeError, tf.errors.OpError) as error:
-        raise UserError(f"{export} must hold a SavedModel; loading it says: {reason(str(error))}") from error
-    signatures = {
-        name: Signature(
-            _specs(metadata.signature_def[name].inputs),
-            _specs(metadata.signature_def[name].outputs),
-            function,
-            {
-                input_name: tf.make_ndarray(value)
-                for input_name, value in metadata.signature_def[name].defaults.items()
-            },
-        )
-        for name, function in loaded.signatures.items()
-        if _is_dense(export, name, metadata.signature_def[name])
-    }
-    _warm_up(export / WARMUP, signatures)
-    labels = (export / LABELS).read_bytes() if (export / LABELS).is_file() else None
-    return Model(signatures, metadata, labels, loaded)
-
-
-def _signature_defs(export: Path) -> SignatureDefMap:
-    saved_model = SavedModel.FromString((export / "saved_model.pb").read_bytes())
-    for graph in saved_model.meta_graphs:
-        if tf.saved_model.SERVING in graph.meta_info_def.tags:
-            return SignatureDefMap(signature_def=graph.signature_def)
-    raise ValueError(f"no graph in it is tagged {tf.saved_model.SERVING!r}")
-
-
-def _is_dense(export: Path, name: str, definition: Any) -> bool:
-    """Whether a signature takes and gives plain tensors only, which is all that a request can carry."""
-    for tensor, info in (*definition.inputs.items(), *definition.outputs.items()):
-        if info.WhichOneof("encoding") != "name":
-            logger.warning("%s: signature %s is not served: its %s is no dense tensor", export, name, tensor)
-            return False
-    return True
-
-
-def _specs(infos: Any) -> dict[str, tf.TensorSpec]:
-    return {
-        name: tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype), name)
-        for name, info in sorted(infos.items())
-    }
-
-
-def _warm_up(path: Path, signatures: dict[str, Signature]) -> None:
-    """Answers the recorded requests, so that the first real one finds graphs and memory prepared."""
-    if not path.is_file():
-        return
-    records = tf.data.TFRecordDataset(str(path)).take(WARMUP_RECORDS).as_numpy_iterator()
-    number = 0
-    try:
-        for number, record in enumerate(records, start=1):
-            log = PredictionLog.FromString(record)
-            if log.WhichOneof("log_type") != "predict_log":
-                logger.warning("%s: record %d is no predict_log: not replayed", path, number)
-                continue
-            request = log.predict_log.request
-            signature = signatures[request.model_spec.signature_name or DEFAULT_SIGNATURE]
-            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-            signature.function(**{**signature.defaults, **inputs})
-    except (KeyError, TypeError, ValueError, DecodeError, tf.errors.OpError) as error:
-        raise UserError(
-            f"{path} must hold requests that the model answers; record {number}: {reason(str(error))}"
-        ) from error
-
 
 class Store:
-    """The versions of a model that answer.
+    """Models by name. Requests find them at any time; polls and reloads follow one after the other.
 
     Args:
-        name: what clients call the model.
-        base_path: its version folders.
-        version_labels: the versions that labels stand for.
+        config: the models, checked as by `serving.config`.
+        allow_version_labels_for_unavailable_models: whether a new label may stand for a version that does
+            not answer yet.
+        enable_model_warmup: whether versions answer their recorded requests before they take over.
 
     Raises:
-        UserError: no version there.
+        UserError: a model has no version.
+        Refused: FAILED_PRECONDITION, a label stands for a version that does not answer, and may not.
     """
 
-    def __init__(self, name: str, base_path: Path, version_labels: Mapping[str, int] | None = None) -> None:
-        self.name = name
-        self._labels = dict(version_labels or {})
-        self._version, self._path = next(iter(versions(base_path).items()))
-        self._models: dict[int, Model] = {}
+    def __init__(
+        self,
+        config: ModelConfigList,
+        allow_version_labels_for_unavailable_models: bool = False,
+        enable_model_warmup: bool = True,
+    ) -> None:
+        self._allow_labels = allow_version_labels_for_unavailable_models
+        self._warm_up = enable_model_warmup
+        self._changing = threading.Lock()
+        self._servables: Mapping[str, Servable] = {}
+        self._problems: list[str] = []
+        self._ready = False
+        self._configure(config)
 
     def load(self) -> None:
-        """Loads and warms the newest version; then the store is ready."""
-        self._models = {self._version: load(self._path)}
+        """Loads and warms what is configured; then the store is ready.
+
+        Raises:
+            UserError: a model has no version that answers.
+        """
+        with self._changing:
+            problems = self._poll()
+            if not all(servable.available for servable in self._servables.values()):
+                raise UserError("; ".join(problems))
+            self._log(problems)
+            self._ready = True
+
+    def poll(self) -> None:
+        """Looks for versions that have come or gone, in every model's folder, and loads or unloads them.
+
+        What can't be read or loaded is logged, and told by `status`; what answers goes on.
+        """
+        with self._changing:
+            self._log(self._poll())
+
+    def reload(self, config: ModelConfigList) -> None:
+        """Serves the models of another configuration; returns when their versions are loaded.
+
+        Raises:
+            Refused: NOT_FOUND, a model has no version, or FAILED_PRECONDITION, a label stands for one that
+                does not answer: all stays as it was; UNKNOWN, a new model has no version that loads.
+        """
+        with self._changing:
+            if config == self._config:
+                return
+            before = self._servables
+            try:
+                self._configure(config)
+            except UserError as error:
+                raise Refused("NOT_FOUND", str(error)) from error
+            for name in before.keys() - self._servables.keys():
+                before[name].unload()
+            self._log(self._poll())
+            new = [servable for name, servable in self._servables.items() if name not in before]
+            missing = [_missing(servable) for servable in new if not servable.available]
+            if missing:
+                count = f"{len(missing)} model(s) did not become available"
+                raise Refused("UNKNOWN", f"{count}: {{{', '.join(missing)}}}")
 
     @property
     def ready(self) -> bool:
-        """Whether a version is loaded and warm."""
-        return bool(self._models)
+        """Whether the models configured at first are loaded and warm."""
+        return self._ready
+
+    @property
+    def available(self) -> dict[str, list[int]]:
+        """The versions that answer, newest first, by model."""
+        return {name: servable.available for name, servable in self._servables.items()}
 
     def __contains__(self, name: str) -> bool:
         """Whether a model goes by this name."""
-        return name == self.name
+        return name in self._servables
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> tuple[int, Model]:
         """A version that answers, the newest unless a version or label names one, and its number.
 
+        Whoever holds the model holds a lease: it is not unloaded before it is let go of.
+
         Raises:
             Refused: NOT_FOUND, the model or version is not served; INVALID_ARGUMENT, there is no such label.
         """
-        if label is not None:
-            version = self._labelled(name, label)
-        chosen = max(self._models, default=0) if version is None else version
-        if name not in self or chosen not in self._models:
-            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
-        return chosen, self._models[chosen]
+        return (self._servables.get(name) or Servable(name)).find(version, label)
 
     def status(
         self, name: str, version: int | None = None, label: str | None = None
@@ -189,18 +122,52 @@ class Store:
         Raises:
             Refused: NOT_FOUND, there is none; INVALID_ARGUMENT, there is no such label.
         """
-        if name not in self:
-            raise Refused("NOT_FOUND", f"Could not find any versions of model {name}")
-        if label is not None:
-            version = self._labelled(name, label)
-        if version not in (None, self._version):
-            raise Refused("NOT_FOUND", f"Could not find version {version} of model {name}")
-        state = ModelVersionStatus.AVAILABLE if self.ready else ModelVersionStatus.LOADING
-        known = ModelVersionStatus(version=self._version, state=state, status={})
-        return GetModelStatusResponse(model_version_status=[known])
+        states = (self._servables.get(name) or Servable(name)).status(version, label)
+        return GetModelStatusResponse(model_version_status=states)
 
-    def _labelled(self, name: str, label: str) -> int:
-        # A label points at versions that answer only, so that one can be moved without a gap.
-        if name not in self or self._labels.get(label) not in self._models:
-            raise Refused("INVALID_ARGUMENT", f"Unrecognized servable version label: {label}")
-        return self._labels[label]
+    def _configure(self, config: ModelConfigList) -> None:
+        """Takes over names, folders, policies and labels, if all of them can be; loads nothing."""
+        for model in config.config:
+            known = self._servables.get(model.name)
+            if known is None or known.config.base_path != model.base_path:
+                versions(Path(model.base_path))
+            self._check_labels(model, known)
+        servables = {}
+        for model in config.config:
+            servable = self._servables.get(model.name) or Servable(model.name, self._warm_up)
+            servable.configure(model)
+            servables[model.name] = servable
+        self._servables, self._config = servables, config
+
+    def _check_labels(self, model: ModelConfig, known: Servable | None) -> None:
+        labels, available = (known.labels, known.available) if known else ({}, [])
+        for label, version in model.version_labels.items():
+            may_wait = self._allow_labels and labels.get(label, version) == version
+            if version not in available and not may_wait:
+                raise Refused(
+                    "FAILED_PRECONDITION",
+                    f"Request to assign label to version {version} of model {model.name}, "
+                    "which is not currently available for inference",
+                )
+
+    def _poll(self) -> list[str]:
+        said = []
+        for name, servable in self._servables.items():
+            try:
+                said += servable.poll()
+            except UserError as error:
+                said.append(f"{name}: {error}")
+        return said
+
+    def _log(self, problems: list[str]) -> None:
+        for problem in problems:
+            if problem not in self._problems:  # once, not at every poll
+                logger.warning("%s", problem)
+        self._problems = problems
+
+
+def _missing(servable: Servable) -> str:
+    number, failure = servable.failure() or (None, None)
+    version = "" if number is None else f" version: {number}"
+    error = "" if failure is None else f" due to error: {failure.code}: {failure}"
+    return f"{{name: {servable.name}{version}{error}}}"

@@ -12,6 +12,7 @@ import tensorflow as tf
 from multitask.images import decode_images
 from multitask.tasks import TASKS
 from serving.app import create_app
+from serving.config import one_model
 from serving.store import Store
 from training import TrainConfig, export, train
 from training.datasets.drawing import draw_face
@@ -35,7 +36,7 @@ def test_http_answers_equal_the_models(form, tmp_path):
         data_dir=tmp_path / "data",
     )
     run = train(config)
-    store = Store("faces", export(run, tmp_path / "exports").parent)
+    store = Store(one_model("faces", export(run, tmp_path / "exports").parent))
     store.load()
     pictures = [drawn(number) for number in range(12)]
     document = {form: [{"b64": base64.b64encode(picture).decode()} for picture in pictures]}

@@ -10,8 +10,10 @@ import pytest
 from small_models import SIZE, TASKS, Faces, Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.app import create_app
+from serving.config import one_model
+from serving.loading import LABELS, WARMUP
 from serving.rpc import add_services
-from serving.store import LABELS, WARMUP, Store
+from serving.store import Store
 
 # isort: split
 import tensorflow as tf
@@ -44,14 +46,14 @@ def odd_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def faces(faces_path: Path) -> Store:
-    store = Store("faces", faces_path)
+    store = Store(one_model("faces", faces_path))
     store.load()
     return store
 
 
 @pytest.fixture(scope="session")
 def odd(odd_path: Path) -> Store:
-    store = Store("odd", odd_path)
+    store = Store(one_model("odd", odd_path))
     store.load()
     return store
 
@@ -61,7 +63,8 @@ def half_plus_two(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of a model with signatures for classifying and regressing, which a label points at."""
     base = tmp_path_factory.mktemp("half_plus_two")
     save_half_plus_two(base / "123")
-    store = Store("half_plus_two", base, version_labels={"stable": 123, "gone": 122})
+    labels = {"stable": 123, "gone": 122}
+    store = Store(one_model("half_plus_two", base, labels), allow_version_labels_for_unavailable_models=True)
     store.load()
     return store
 

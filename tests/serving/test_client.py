@@ -10,6 +10,7 @@ from small_models import TASKS, Length, picture, save
 from serving.answers import describe, sentence
 from serving.app import create_app
 from serving.client import Client, Rejected, main
+from serving.config import one_model
 from serving.rest import rest
 from serving.store import Store
 
@@ -114,7 +115,7 @@ def test_without_labels_classes_go_by_number(serve, faces):
 
 def test_a_single_output_gets_its_name(serve, tmp_path):
     save(Length(), tmp_path / "1", "serve")
-    store = Store("length", tmp_path)
+    store = Store(one_model("length", tmp_path))
     store.load()
     assert Client(serve(create_app(store)), "length").predict([b"x", b""]) == [
         {"gender": {"value": 1.0}},

@@ -5,6 +5,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from rpc_requests import call
 
+from serving.config import one_model
 from serving.store import Store
 
 # isort: split
@@ -48,7 +49,7 @@ def test_status(half_plus_two, connect, spec):
             "NOT_FOUND",
             "Could not find version 2 of model odd",
         ),
-        ("HandleReloadConfigRequest", ReloadConfigRequest(), "UNIMPLEMENTED", "this server takes its models"),
+        ("HandleReloadConfigRequest", ReloadConfigRequest(), "INVALID_ARGUMENT", "Only a model_config_list"),
     ],
 )
 def test_the_model_service_refuses(odd, connect, procedure, request_, code, text):
@@ -58,7 +59,7 @@ def test_the_model_service_refuses(odd, connect, procedure, request_, code, text
 
 
 def test_health_before_and_after_loading(odd_path, connect):
-    store = Store("odd", odd_path)
+    store = Store(one_model("odd", odd_path))
     # Bytes as they are: field 1 is a service's name, or a state: 1 SERVING, 2 NOT_SERVING.
     check = connect(store).unary_unary("/grpc.health.v1.Health/Check")
     assert check(b"", timeout=60) == b"\x08\x02"

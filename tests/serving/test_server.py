@@ -96,7 +96,7 @@ def test_a_model_that_does_not_load_ends_the_command(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--model_base_path must name a folder of version folders; received none"),
+        ([], "--model_config_file a file of models; received neither"),
         (["--model_base_path", "EMPTY/none"], "must be a folder of version folders"),
         (["--model_base_path", "EMPTY"], "must hold a version folder"),
         (

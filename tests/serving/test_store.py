@@ -3,9 +3,11 @@
 import pytest
 from small_models import Odd, picture, record_warmup, save, save_half_plus_two
 
+from serving.config import one_model
 from serving.errors import UserError, reason
+from serving.loading import WARMUP, load
 from serving.quiet import tf
-from serving.store import WARMUP, Store, load
+from serving.store import Store
 from serving.versions import versions
 
 # isort: split
@@ -108,7 +110,7 @@ def test_a_base_path_without_versions(tmp_path, files, message):
     if files == []:
         base.mkdir()
     with pytest.raises(UserError, match=message):
-        Store("faces", base)
+        Store(one_model("faces", base))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no proto"], ids=["missing", "empty", "broken"])
@@ -117,7 +119,7 @@ def test_a_version_that_is_no_saved_model(tmp_path, content):
     if content is not None:
         (tmp_path / "1" / "saved_model.pb").write_bytes(content)
     with pytest.raises(UserError, match="must hold a SavedModel"):
-        Store("faces", tmp_path).load()
+        Store(one_model("faces", tmp_path)).load()
 
 
 def test_weights_that_are_missing(tmp_path):

@@ -1,0 +1,94 @@
+"""The command line, by TensorFlow Serving's own names where it has them."""
+
+import re
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from serving.errors import UserError
+
+if TYPE_CHECKING:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList
+
+RPC_PORT = 8500
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Serves SavedModels over TensorFlow Serving's wire, REST and gRPC."""
+
+    model_base_path: str = ""
+    """Folder of version folders: DIR in DIR/1/saved_model.pb."""
+    model_name: str = "default"
+    """What clients call the model."""
+    model_config_file: str = ""
+    """File with a ModelServerConfig in text format: several models, version policies, labels. If given,
+    model_base_path and model_name are ignored."""
+    model_config_file_poll_wait_seconds: int = 0
+    """Seconds between looks at model_config_file; 0: never again."""
+    file_system_poll_wait_seconds: int = 1
+    """Seconds between looks for new versions; 0: never again."""
+    allow_version_labels_for_unavailable_models: bool = False
+    """Lets a new label stand for a version that does not answer yet, as at the start none does."""
+    enable_model_warmup: bool = True
+    """Replays a version's assets.extra/tf_serving_warmup_requests before it answers."""
+    port: int | None = None
+    """Port of gRPC; 0 takes any free one. If not given, 8500, or any free one where rest_api_port is 0."""
+    rest_api_port: int = 8501
+    """Port of REST; 0 takes any free one."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in."""
+
+    @property
+    def rpc_port(self) -> int:
+        """Port of gRPC, 0 for any."""
+        return self.port if self.port is not None else RPC_PORT if self.rest_api_port else 0
+
+    def models(self) -> "ModelConfigList":
+        """What is to be served.
+
+        Raises:
+            UserError: neither a base path nor a file is named, or the file holds something else.
+        """
+        from serving.config import one_model, read_config
+
+        if self.model_config_file:
+            return read_config(Path(self.model_config_file))
+        if not self.model_base_path:
+            raise UserError(
+                "--model_base_path must name a folder of version folders, "
+                "or --model_config_file a file of models; received neither"
+            )
+        return one_model(self.model_name, self.model_base_path)
+
+
+def read_flags() -> Flags:
+    """The flags of this command.
+
+    Raises:
+        UserError: one is unknown, or its value can't be.
+    """
+    arguments = [_switched(argument) for argument in sys.argv[1:]]
+    flags, unknown = tyro.cli(
+        Flags, prog="python -m serving", args=arguments, use_underscores=True, return_unknown_args=True
+    )
+    if unknown:
+        raise UserError(f"no such flag: {unknown[0]}; see python -m serving --help")
+    for name, port in (("rest_api_port", flags.rest_api_port), ("port", flags.rpc_port)):
+        if not 0 <= port < 2**16:
+            raise UserError(f"--{name} must be 0 to 65535; received {port}")
+    return flags
+
+
+SWITCHES = [field.name for field in fields(Flags) if field.type is bool]
+
+
+def _switched(argument: str) -> str:
+    """--flag=true and --flag=false, as TensorFlow Serving's users write it, to --flag and --no_flag."""
+    match = re.fullmatch(rf"--({'|'.join(SWITCHES)})=(true|1|false|0)", argument)
+    if match is None:
+        return argument
+    return f"--{match[1]}" if match[2] in ("true", "1") else f"--no_{match[1]}"
