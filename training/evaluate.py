@@ -17,6 +17,7 @@ from multitask.tasks import MISSING, TASKS, Task
 from training import figures
 from training.commands import parse
 from training.groups import figures_by_group, group_tables, ungrouped, ungrouped_in_words
+from training.labels import columns_of, labels_of
 from training.metrics import evaluate_answers
 from training.pipeline import Examples, evaluation_batches, load_examples
 from training.progress import track
@@ -42,8 +43,8 @@ def evaluate(run: Run, split: str = "test", batch_size: int = 256) -> dict[str, 
         predictions = _predict_split(run, split, batch_size)
     found: dict[str, Any] = {"split": split, "tasks": {}, "groups": {}, "ungrouped": {}}
     for task in run.config.chosen_tasks:
-        labels = predictions[f"label_{task.name}"]
-        known = labels != MISSING
+        labels = labels_of(task, predictions, "label_")
+        known = predictions[f"label_{task.name}"] != MISSING
         found["tasks"][task.name] = (
             evaluate_answers(task, predictions[task.name][known], labels[known]) if known.any() else None
         )
@@ -60,8 +61,8 @@ def load_predictions(run: Run) -> dict[str, np.ndarray] | None:
 
     Returns:
         "split": its name; and, an example a row in the order of `load_examples`: "id"; "group", the race
-        code; "label_<task>" for every task in TASKS, -1 unknown; the run's answers, as `Task.decode` names
-        them (none where the split has no labelled example).
+        code; "label_" and each of `columns_of` every task in TASKS, -1 unknown; the run's answers, as
+        `Task.decode` names them (none where the split has no labelled example).
     """
     path = run.folder / PREDICTIONS
     if not path.exists():
@@ -81,7 +82,7 @@ def _predict_split(run: Run, split: str, batch_size: int) -> dict[str, np.ndarra
     predictions: dict[str, Any] = {
         "split": np.array(split),
         **{name: examples.table[name] for name in ("id", "group")},
-        **{f"label_{name}": examples.table[name] for name in TASKS},
+        **{f"label_{name}": examples.table[name] for task in TASKS.values() for name in columns_of(task)},
         **predict(model, config.chosen_tasks, examples, batch_size),
     }
     unfinished = run.folder / f".{PREDICTIONS}"
@@ -115,7 +116,9 @@ def quality(task: Task, figures: dict[str, Any] | None) -> str:
     if figures is None:
         return "no labels"
     if task.kind == "distribution":
-        return f"{figures['mae']:.2f} {task.unit} off, {figures['within_5']:.1%} within 5"
+        intervals = figures.get("intervals")
+        of_intervals = f" ({intervals} labels are intervals, right anywhere within)" if intervals else ""
+        return f"{figures['mae']:.2f} {task.unit} off, {figures['within_5']:.1%} within 5{of_intervals}"
     return f"{figures['accuracy']:.1%} right, macro-F1 {figures['macro_f1']:.3f}"
 
 

@@ -14,12 +14,20 @@ import numpy as np
 from rich.table import Table
 
 from multitask.tasks import MISSING, TASKS, Task
+from training.labels import labels_of, signed_error
 from training.metrics import LOWER_IS_BETTER, chosen, main_metric
 
 AGE_BANDS = {"0-12": 0, "13-17": 13, "18-29": 18, "30-44": 30, "45-59": 45, "60 and older": 60}
 """Bands of the age label, children apart, and the age in years that each begins at."""
-RACE_WORDS = ("White", "Black", "Asian", "Indian", "others")
-"""UTKFace's own words for its race codes; it is the only source that has any."""
+RACE_WORDS = (
+    *("White", "Black", "Asian", "Indian", "others"),
+    *("East Asian", "Southeast Asian", "Latino_Hispanic", "Middle Eastern"),
+)
+"""The sources' own words for race, by code: 0 to 4 are UTKFace's, 5 on those that FairFace alone has.
+
+Sources that use the same word share its code, but draw its borders each in its own way: what FairFace calls
+Latino_Hispanic or Middle Eastern has no word of its own in UTKFace.
+"""
 Z = statistics.NormalDist().inv_cdf(0.975)
 DRAWS = 1000
 LEAST = 30
@@ -40,7 +48,8 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
 
     Figures are mae, within_5 and mean_signed_error (mean of answer - label; above 0: seen as older) of a
     distribution, else accuracy; low and high are the ends of the 95% interval, None where there is none. A
-    group without examples is not listed, and an example stands in no group of a label that it lacks.
+    group without examples is not listed, and an example stands in no group of a label that it lacks, nor in
+    an age band if its label is an interval that lies in several.
 
     Args:
         predictions: arrays [N] or [N, units], as `training.evaluate.load_predictions` gives them.
@@ -48,7 +57,8 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
     known, codes = _grouped(task, predictions)
     if not known.any():
         return []
-    values = _per_example(task, predictions[task.name][known], predictions[f"label_{task.name}"][known])
+    given = labels_of(task, predictions, "label_")[known]
+    values = _per_example(task, predictions[task.name][known], given)
     members = {
         label: {name: code == number for number, name in _names(label, code)} for label, code in codes.items()
     }
@@ -65,7 +75,7 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
 
 
 def ungrouped(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """How many examples labelled for `task` can't be grouped, by the label they lack; 0 is left out."""
+    """How many examples labelled for `task` can't be grouped, by the label that won't tell; 0 is left out."""
     _, codes = _grouped(task, predictions)
     lacking = {label: int((code == MISSING).sum()) for label, code in codes.items()}
     return {label: count for label, count in lacking.items() if count}
@@ -116,7 +126,7 @@ def ungrouped_in_words(task: Task, count: int, lacking: dict[str, int]) -> str:
     never = [label for label, lacks in lacking.items() if lacks == count]
     partly = [f"{lacks} of {count} by {label}" for label, lacks in lacking.items() if lacks < count]
     clauses = [f"can't be split by {', '.join(never)}, which its examples have no label for"] if never else []
-    clauses += [f"left out for want of a label: {', '.join(partly)}"] if partly else []
+    clauses += [f"left out, as no label tells the group: {', '.join(partly)}"] if partly else []
     return f"{task.name}: {'; '.join(clauses)}"
 
 
@@ -156,9 +166,10 @@ def bootstrap(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
 def _grouped(task: Task, predictions: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Which examples have a label for `task`, and the code of each of those by each grouping label."""
     known = predictions[f"label_{task.name}"] != MISSING
-    starts = list(AGE_BANDS.values())
+    ages = labels_of(TASKS["age"], predictions, "label_")[known]
+    bands = np.searchsorted(list(AGE_BANDS.values()), ages, "right") - 1  # MISSING stays -1; [N, 2]
     return known, {
-        "age": np.searchsorted(starts, predictions["label_age"][known], "right") - 1,  # MISSING stays -1
+        "age": np.where(bands[:, 0] == bands[:, 1], bands[:, 0], MISSING),
         "gender": predictions["label_gender"][known],
         "race": predictions["group"][known],
     }
@@ -177,7 +188,7 @@ def _names(label: str, codes: np.ndarray) -> list[tuple[int, str]]:
 def _per_example(task: Task, answers: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """What each figure is the mean of, [N]; bool: a share."""
     if task.kind == "distribution":
-        error = answers.astype(np.float64) - labels
+        error = signed_error(answers.astype(np.float64), labels)
         return {"mae": np.abs(error), "within_5": np.abs(error) <= 5, "mean_signed_error": error}
     return {"accuracy": chosen(answers) == labels}
 

@@ -9,13 +9,17 @@ import numpy as np
 from keras import ops
 
 from multitask.tasks import Task
+from training.labels import signed_error
 
 BINS = 15
 """Of the calibration error, as in the paper."""
 
 
 class AnswerError(keras.metrics.Mean):
-    """Weighted mean over examples of how wrong (distribution: absolute error) or right (else) answers are."""
+    """Weighted mean over examples of how wrong (distribution: absolute error) or right (else) answers are.
+
+    The error against an interval is the distance to it, 0 within.
+    """
 
     def __init__(self, task: Task, full_name: bool = False) -> None:
         # Keras puts the task's name before the metric's if the model has several outputs.
@@ -23,7 +27,7 @@ class AnswerError(keras.metrics.Mean):
         self.task = task
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Takes in labels [N], logits [N, units] and weights [N]."""
+        """Takes in labels [N] (intervals [N, 2]), logits [N, units] and weights [N]."""
         super().update_state(_per_example(self.task, y_true, y_pred), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
@@ -38,9 +42,11 @@ def main_metric(task: Task) -> str:
 
 def _per_example(task: Task, y_true: Any, y_pred: Any) -> Any:
     answer = task.decode(y_pred)[task.name]
-    y_true = ops.cast(ops.reshape(y_true, (-1,)), "float32")
+    y_true = ops.cast(y_true, "float32")
     if task.kind == "distribution":
-        return ops.abs(answer - y_true)
+        y_true = ops.reshape(y_true, (-1, 2 if tuple(y_true.shape[1:]) == (2,) else 1))
+        return ops.abs(answer - ops.clip(answer, y_true[:, 0], y_true[:, -1]))
+    y_true = ops.reshape(y_true, (-1,))
     chosen = ops.argmax(answer, axis=-1) if task.kind == "categorical" else answer > 0.5
     return ops.cast(ops.equal(ops.cast(chosen, "float32"), y_true), "float32")
 
@@ -50,13 +56,15 @@ def evaluate_answers(task: Task, answers: np.ndarray, labels: np.ndarray) -> dic
 
     Args:
         answers: as `Task.decode` gives them under the task's name, [N] or [N, units].
-        labels: [N], all known.
+        labels: [N], of a distribution also intervals [N, 2], from and to, all known.
 
     Returns:
-        count; every figure of `FIGURES[task.kind]`, None where it is not defined; for tasks with classes also
-        confusion, counts [label][answer].
+        count; every figure of `FIGURES[task.kind]`, None where it is not defined; intervals, how many labels
+        are, if any; for tasks with classes also confusion, counts [label][answer].
     """
     found: dict[str, Any] = {"count": len(labels)}
+    if intervals := int((labels[:, 0] < labels[:, 1]).sum()) if labels.ndim == 2 else 0:
+        found["intervals"] = intervals
     for name, figure in FIGURES[task.kind].items():
         value = figure(answers, labels)
         found[name] = None if math.isnan(value) else value
@@ -71,13 +79,13 @@ def chosen(answers: np.ndarray) -> np.ndarray:
 
 
 def mae(answers: np.ndarray, labels: np.ndarray) -> float:
-    """Mean absolute error, in the task's unit."""
-    return float(np.abs(answers - labels).mean())
+    """Mean absolute error, in the task's unit; of an interval the distance to it."""
+    return float(np.abs(signed_error(answers, labels)).mean())
 
 
 def within_5(answers: np.ndarray, labels: np.ndarray) -> float:
     """Share of answers at most 5 units off."""
-    return float((np.abs(answers - labels) <= 5).mean())
+    return float((np.abs(signed_error(answers, labels)) <= 5).mean())
 
 
 def accuracy(answers: np.ndarray, labels: np.ndarray) -> float:
@@ -141,7 +149,7 @@ FIGURES: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
 }
 """What a kind of task is judged by, its main figure first.
 
-(answers [N] or [N, units], labels [N], all known) -> figure.
+(answers [N] or [N, units], labels [N], of a distribution also intervals [N, 2], all known) -> figure.
 """
 
 LOWER_IS_BETTER = frozenset({"mae", "calibration_error"})

@@ -23,9 +23,10 @@ from multitask.tasks import MISSING, TASKS, Task
 from training.augment import augment
 from training.config import Augmentation
 from training.datasets.prepare import prepare
+from training.labels import columns_of, labels_of
 from training.progress import track
 
-COLUMNS = (*TASKS, "group", "id")
+COLUMNS = (*(column for task in TASKS.values() for column in columns_of(task)), "group", "id")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Examples:
 
     Args:
         pixels: uint8 [rows, S, S, 3] of each source.
-        table: columns [N]: "source" and "row", which say where an example's pixels are, a label for each
-            task, "group", "id"; -1 where unknown.
+        table: columns [N]: "source" and "row", which say where an example's pixels are, each task's label as
+            `training.labels` has it, "group", "id"; -1 where unknown.
     """
 
     pixels: tuple[np.ndarray, ...]
@@ -116,8 +117,8 @@ def training_batches(
     """Endless full batches from `first_step` on, in the order and with the variations that `seed` draws.
 
     Yields:
-        images uint8 [batch_size, S, S, 3], {task: label [batch_size]}, {task: weight float32 [batch_size]};
-        a missing label is a valid 0 with weight 0.
+        images uint8 [batch_size, S, S, 3], {task: label [batch_size], of a quantity [batch_size, 2], from and
+        to}, {task: weight float32 [batch_size]}; a missing label is a valid 0 with weight 0.
     """
 
     def pictures(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -169,7 +170,8 @@ def _labels_and_weights(examples: Examples, tasks: Iterable[Task]):  # type: ign
     for task in tasks:
         known = examples.labelled(task)
         dtype = np.float32 if task.kind == "distribution" else np.int64
-        labels = np.where(known, examples.table[task.name], 0).astype(dtype)
+        labels = labels_of(task, examples.table).astype(dtype)
+        labels[~known] = 0
         columns[task.name] = tf.constant(labels), tf.constant(known.astype(np.float32))
 
     def at(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:

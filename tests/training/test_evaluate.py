@@ -8,7 +8,7 @@ from rich.console import Console
 
 from multitask.errors import UserError
 from multitask.tasks import TASKS
-from training.evaluate import evaluate, load_predictions, report
+from training.evaluate import evaluate, load_predictions, quality, report
 from training.pipeline import load_examples
 from training.runs import Run
 from training.train import build_model
@@ -37,7 +37,8 @@ def test_a_run_is_judged_and_what_it_answered_is_kept(tiny, predicted):
     config = run.config
     examples = load_examples(config.datasets, "test", config.chosen_tasks, config.image_size, config.data_dir)
     kept = load_predictions(run)
-    assert set(kept) == {"split", "id", "group", *(f"label_{name}" for name in TASKS), "emotion", "gender"}
+    columns = [f"label_{name}" for name in (*TASKS, "age_to")]
+    assert set(kept) == {"split", "id", "group", *columns, "emotion", "gender"}
     np.testing.assert_array_equal(kept["id"], examples.table["id"])
     np.testing.assert_array_equal(kept["label_age"], examples.table["age"])
     assert np.mean((kept["gender"] > 0.5) == kept["label_gender"]) == found["tasks"]["gender"]["accuracy"]
@@ -72,3 +73,11 @@ def test_a_run_is_judged_and_what_it_answered_is_kept(tiny, predicted):
 def test_a_run_without_an_ended_epoch_is_named(tiny):
     with pytest.raises(UserError, match="has no finished epoch yet"):
         evaluate(Run.start(tiny()))
+
+
+def test_the_quality_says_how_many_labels_are_intervals():
+    figures = {"count": 9, "mae": 4.5, "within_5": 0.5}
+    assert quality(TASKS["age"], figures) == "4.50 years off, 50.0% within 5"
+    assert quality(TASKS["age"], {**figures, "intervals": 7}) == (
+        "4.50 years off, 50.0% within 5 (7 labels are intervals, right anywhere within)"
+    )

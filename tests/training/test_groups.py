@@ -104,14 +104,32 @@ def test_every_age_is_in_the_band_that_is_named_for_it():
     assert list(counts) == list(AGE_BANDS)
 
 
+def test_an_interval_is_in_the_band_that_it_lies_in_wholly_and_else_in_none():
+    age, ends = TASKS["age"], np.array([[3, 9], [10, 19], [20, 29], [40, 49], [70, 100], [44, -1], [-1, -1]])
+    answers = [6, 30, 19, 44, 71, 44, 1]
+    faces = table(ends[:, 0], [-1] * 7, [6, 0, 0, 7, 8, -1, 0], age=(answers, ends[:, 0]))
+    faces["label_age_to"] = ends[:, 1]
+    groups = figures_by_group(age, faces)
+    assert {group["by"]["age"]: group["count"] for group in groups if set(group["by"]) == {"age"}} == {
+        "0-12": 1,
+        "18-29": 1,
+        "30-44": 1,
+        "60 and older": 1,
+    }
+    assert ungrouped(age, faces) == {"age": 2, "gender": 6, "race": 1}
+    assert of(groups, age="0-12", race="code 6 (Southeast Asian)")["figures"]["mae"]["value"] == 0
+    assert of(groups, race="code 0 (White)")["figures"]["mean_signed_error"]["value"] == (11 - 1) / 2
+    assert of(groups, age="18-29")["figures"]["mean_signed_error"]["value"] == -1
+
+
 @pytest.mark.parametrize(
     ("race", "expected"),
     [
         ([-1, -1], "emotion: can't be split by age, gender, race, which its examples have no label for"),
         (
-            [-1, 7],
+            [-1, 17],
             "emotion: can't be split by age, gender, which its examples have no label for; "
-            "left out for want of a label: 1 of 2 by race",
+            "left out, as no label tells the group: 1 of 2 by race",
         ),
     ],
 )

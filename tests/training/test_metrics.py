@@ -5,12 +5,25 @@ import numpy as np
 import pytest
 
 from multitask.tasks import TASKS
+from training.labels import signed_error
 from training.metrics import FIGURES, LOWER_IS_BETTER, AnswerError, evaluate_answers, main_metric
 
 
 def test_age_is_judged_by_absolute_error():
     found = evaluate_answers(TASKS["age"], np.array([10.0, 20.0, 30.0]), np.array([12.0, 20.0, 37.0]))
     assert found == {"count": 3, "mae": 3.0, "within_5": pytest.approx(2 / 3)}
+
+
+def test_the_error_against_an_interval_is_the_distance_to_it():
+    answers = np.array([15.0, 20.0, 29.5, 36.0, 50.0], np.float32)
+    labels = np.array([[20, 29], [20, 29], [20, 29], [20, 29], [49, 49]], np.float32)
+    found = evaluate_answers(TASKS["age"], answers, labels)
+    assert found == {"count": 5, "intervals": 4, "mae": pytest.approx(13.5 / 5), "within_5": 0.8}
+    np.testing.assert_array_equal(signed_error(answers, labels), [-5, 0, 0.5, 7, 1])
+    points = labels[:, :1].repeat(2, axis=1)
+    assert evaluate_answers(TASKS["age"], answers, points) == evaluate_answers(
+        TASKS["age"], answers, labels[:, 0]
+    )
 
 
 def test_classes_are_judged_by_accuracy_and_macro_f1_over_what_occurs():
@@ -29,6 +42,8 @@ def test_classes_are_judged_by_accuracy_and_macro_f1_over_what_occurs():
         ("gender", [0, 1, 1], [[-1.0], [-1.0], [-1.0]], 0.5),
         ("emotion", [2, 0, 1], np.eye(7)[[2, 1, 0]], 0.5),
         ("age", [10, 22, 99], 1e4 * np.eye(101)[[10, 20, 0]], 1.0),
+        ("age", [[10], [22], [99]], 1e4 * np.eye(101)[[10, 20, 0]], 1.0),
+        ("age", [[5, 8], [10, 22], [99, 100]], 1e4 * np.eye(101)[[10, 20, 0]], 1.0),
     ],
 )
 def test_during_training_what_has_no_label_does_not_count(name, labels, logits, expected):

@@ -15,7 +15,10 @@ COUNT = 23
 
 @pytest.fixture
 def examples() -> Examples:
-    """A pixel tells its source (of two) and row; every second age and source 1's emotions are missing."""
+    """A pixel tells its source (of two) and row; every second age and source 1's emotions are missing.
+
+    Ages of source 1 are intervals of 9 years.
+    """
     source, row = np.repeat([0, 1], [15, 8]), np.r_[0:15, 0:8]
     pixels = tuple(
         np.full((n, 8, 8, 3), np.arange(n).reshape(-1, 1, 1, 1) + 100 * s, np.uint8)
@@ -25,6 +28,7 @@ def examples() -> Examples:
         "source": source,
         "row": row,
         "age": np.where(np.arange(COUNT) % 2, -1, np.arange(COUNT)).astype(np.float32),
+        "age_to": np.where((source == 1) & (np.arange(COUNT) % 2 == 0), np.arange(COUNT) + 9, -1),
         "emotion": np.where(source == 1, -1, row % 7),
         "gender": row % 2,
         "group": np.full(COUNT, -1),
@@ -75,9 +79,12 @@ def test_training_batches_are_full_and_hold_what_the_examples_hold(examples):
         for task in ALL:
             known = examples.labelled(task)[indices]
             np.testing.assert_array_equal(weights[task.name], known)
-            np.testing.assert_array_equal(
-                labels[task.name], np.where(known, examples.table[task.name][indices], 0)
-            )
+            given = labels[task.name]
+            expected = np.where(known, examples.table[task.name][indices], 0)
+            np.testing.assert_array_equal(given[:, 0] if task.name == "age" else given, expected)
+        years = labels["age"][:, 1] - labels["age"][:, 0]
+        interval = (examples.table["source"][indices] == 1) & (weights["age"] == 1)
+        np.testing.assert_array_equal(years, np.where(interval, 9, 0))
 
 
 def test_the_stream_goes_on_from_any_step(examples):

@@ -12,6 +12,7 @@ from training.comparison.matrix import FUNCTIONAL, NAIVE, Arm, Cell
 from training.comparison.statistics import mean_and_spread, paired_difference, verdict
 from training.evaluate import evaluate, load_predictions
 from training.groups import Group, figures_by_group, ungrouped
+from training.labels import labels_of, signed_error
 from training.metrics import FIGURES, LOWER_IS_BETTER, chosen, evaluate_answers, main_metric
 from training.runs import Run
 
@@ -203,7 +204,7 @@ def _confusion(task: Task, seeds: Sequence[Mapping[str, np.ndarray]]) -> list[li
 
 
 def _judged(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return evaluate_answers(task, predictions[task.name], predictions[f"label_{task.name}"])
+    return evaluate_answers(task, predictions[task.name], labels_of(task, predictions, "label_"))
 
 
 def _difference(
@@ -218,7 +219,7 @@ def _difference(
     for one in (*ours, *theirs):
         if not np.array_equal(one["id"], ours[0]["id"]):
             raise ValueError(f"answers must be to the same examples in the same order; {task.name}'s are not")
-    labels = ours[0][f"label_{task.name}"]
+    labels = labels_of(task, ours[0], "label_")
     found = {}
     for name, figure in FIGURES[task.kind].items():
         difference = paired_difference(
@@ -247,9 +248,9 @@ def _groups(task: Task, seeds: Sequence[Mapping[str, np.ndarray]]) -> list[Group
 
 def _worst(task: Task, seed: int, predictions: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """The answers of one seed that are furthest off: in the unit, or surest of a wrong class."""
-    answers, labels = predictions[task.name], predictions[f"label_{task.name}"]
+    answers, labels = predictions[task.name], labels_of(task, predictions, "label_")
     if task.kind == "distribution":
-        order = np.argsort(-np.abs(answers - labels), kind="stable")
+        order = np.argsort(-np.abs(signed_error(answers, labels)), kind="stable")
         probability = None
     else:
         answer = chosen(answers)
@@ -260,7 +261,9 @@ def _worst(task: Task, seed: int, predictions: Mapping[str, np.ndarray]) -> list
     for row in order[:WORST]:
         mistake: dict[str, Any] = {"id": _text(predictions["id"][row]), "seed": seed}
         if probability is None:
-            mistake |= {"label": float(labels[row]), "answer": float(answers[row])}
+            low, high = map(float, labels[row])
+            label = low if low == high else f"{low:g} to {high:g} {task.unit}"
+            mistake |= {"label": label, "answer": float(answers[row])}
         else:
             mistake |= {
                 "label": task.labels[int(labels[row])],

@@ -2,8 +2,14 @@
 
 from typing import Any
 
+from training.datasets.fair_face import FairFace
 from training.datasets.fer2013 import Fer2013
 from training.datasets.synthetic_faces import SyntheticFaces
 from training.datasets.utk_face import UtkFace
 
-DATASETS: dict[str, Any] = {"synthetic_faces": SyntheticFaces, "utk_face": UtkFace, "fer2013": Fer2013}
+DATASETS: dict[str, Any] = {
+    "synthetic_faces": SyntheticFaces,
+    "utk_face": UtkFace,
+    "fer2013": Fer2013,
+    "fair_face": FairFace,
+}

@@ -21,6 +21,7 @@ from multitask.errors import UserError
 from multitask.images import decode_image
 from multitask.tasks import MISSING, TASKS
 from training.datasets.archives import DAMAGE
+from training.labels import columns_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,21 +40,26 @@ class Candidate:
     Args:
         id: its name within the source.
         image: encoded bytes.
-        labels: of the tasks that the source knows of it; a task left out is unknown.
+        labels: of the tasks that the source knows of it; a task left out is unknown. A quantity that it knows
+            only to lie in an interval: (from, to), both included.
         group: the source's race code, -1 if unknown.
         split: the official split; None if the source has none: then a hash of `id` chooses.
     """
 
     id: str
     image: bytes
-    labels: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, float | tuple[float, float]] = field(default_factory=dict)
     group: int = MISSING
     split: str | None = None
 
 
 def features() -> tfds.features.FeaturesDict:
-    """image (bytes kept as they are), one label per task (-1 unknown), group (-1 unknown), id."""
-    labels = {name: tf.float32 if task.kind == "distribution" else tf.int64 for name, task in TASKS.items()}
+    """image (bytes kept as they are), labels by `columns_of` each task, group (-1 unknown), id."""
+    labels = {
+        column: tf.float32 if task.kind == "distribution" else tf.int64
+        for task in TASKS.values()
+        for column in columns_of(task)
+    }
     return tfds.features.FeaturesDict(
         {
             "image": tfds.features.Image(shape=(None, None, 3)),
@@ -66,9 +72,14 @@ def features() -> tfds.features.FeaturesDict:
 
 def example(candidate: Candidate) -> dict[str, Any]:
     """The example of `features()` that a checked candidate becomes."""
+    labels: dict[str, float] = {}
+    for name, task in TASKS.items():
+        label = candidate.labels.get(name, MISSING)
+        ends = label if isinstance(label, tuple) else (label, MISSING)
+        labels.update(zip(columns_of(task), ends, strict=False))  # a class has the first column alone
     return {
         "image": io.BytesIO(candidate.image),
-        **{name: candidate.labels.get(name, MISSING) for name in TASKS},
+        **labels,
         "group": candidate.group,
         "id": candidate.id,
     }

@@ -40,7 +40,7 @@ class Fer2013(FacesBuilder):
     Licence: for research only; the pictures' copyright stays with their owners.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     HOMEPAGE = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
     SHARES: ClassVar[dict[str, float]] = {"train": 0.9, "validation": 0.1}
     ARCHIVES = ("fer2013.csv", "fer2013.tar.gz", "fer2013.zip", "fer2013")

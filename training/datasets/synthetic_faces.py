@@ -64,7 +64,7 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder):
 
     # Another drawing wants another version: what is prepared is looked up by it.
     SHAREABLE: ClassVar[bool] = True
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     BUILDER_CONFIGS: ClassVar[list[SyntheticFacesConfig]] = [
         SyntheticFacesConfig("default", description="Enough to train on."),
         SyntheticFacesConfig("small", description="For a first look.", train=3000, validation=500, test=500),

@@ -33,7 +33,7 @@ class UtkFace(FacesBuilder):
     Licence: for non-commercial research only; the pictures' copyright stays with their owners.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     HOMEPAGE = "https://susanqq.github.io/UTKFace/"
     ARCHIVES = ("UTKFace.tar", "UTKFace.tar.gz", "UTKFace")
     MEMBERS = "pictures named <age>_<gender>_<race>_<time>.jpg.chip.jpg"

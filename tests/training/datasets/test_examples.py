@@ -2,12 +2,23 @@
 
 import io
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from archives import encoded, face, jpeg
 from PIL import Image
 
-from training.datasets.examples import Rejected, check, features, hashed_split, upright
+from multitask.tasks import TASKS
+from training.datasets.examples import (
+    Candidate,
+    Rejected,
+    check,
+    example,
+    features,
+    hashed_split,
+    upright,
+)
+from training.labels import labels_of
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -74,8 +85,27 @@ def test_all_sources_have_the_same_features() -> None:
     assert {name: feature.dtype for name, feature in features().get_tensor_info().items()} == {
         "image": tf.uint8,
         "age": tf.float32,
+        "age_to": tf.float32,
         "emotion": tf.int64,
         "gender": tf.int64,
         "group": tf.int64,
         "id": tf.string,
     }
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns", "age"),
+    [
+        ({}, (-1, -1, -1, -1), (-1, -1)),
+        ({"age": 31.5, "gender": 1}, (31.5, -1, -1, 1), (31.5, 31.5)),
+        ({"age": (30, 39), "emotion": 2}, (30, 39, 2, -1), (30, 39)),
+        ({"age": (0, 2)}, (0, 2, -1, -1), (0, 2)),
+    ],
+)
+def test_an_example_has_what_is_known_and_where_an_interval_ends(labels, columns, age) -> None:
+    row = example(Candidate("1.jpg", b"", labels))
+    assert row.keys() == features().keys()
+    assert tuple(row[name] for name in ("age", "age_to", "emotion", "gender")) == columns
+    table = {name: np.array([value]) for name, value in row.items() if name in ("age", "age_to", "emotion")}
+    np.testing.assert_array_equal(labels_of(TASKS["age"], table), [age])
+    np.testing.assert_array_equal(labels_of(TASKS["emotion"], table), [columns[2]])

@@ -115,7 +115,7 @@ def test_a_manual_dir_is_by_default_where_tfds_has_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("utkface", "must be one of synthetic_faces, utk_face, fer2013; received 'utkface'"),
+        ("utkface", "must be one of synthetic_faces, utk_face, fer2013, fair_face; received 'utkface'"),
         ("utk_face/tiny", "utk_face has no configurations; received 'tiny'"),
         ("synthetic_faces/huge", "configuration of synthetic_faces must be one of .*; received 'huge'"),
     ],
