@@ -58,8 +58,9 @@ def model_list(config: ModelServerConfig) -> ModelConfigList:
     Raises:
         Refused: INVALID_ARGUMENT, it lists none, or not as TensorFlow Serving would have it.
     """
-    if config.WhichOneof("config") != "model_config_list":
-        raise _invalid("Only a model_config_list is supported; received none")
+    kind = config.WhichOneof("config")
+    if kind != "model_config_list":
+        raise _invalid(f"Only a model_config_list is supported; received {kind or 'none'}")
     names = set()
     for model in config.model_config_list.config:
         if not model.name:

@@ -86,8 +86,12 @@ def _code(error: Exception) -> Code:
         PermissionError: "PERMISSION_DENIED",
         OSError: "UNAVAILABLE",
         DecodeError: "DATA_LOSS",
+        IndexError: "OUT_OF_RANGE",  # as TensorFlow's readers of checkpoints turn it
+        ValueError: "INVALID_ARGUMENT",
+        TypeError: "INVALID_ARGUMENT",
+        KeyError: "INVALID_ARGUMENT",
     }
-    return next((code for kind, code in kinds.items() if isinstance(error, kind)), "INVALID_ARGUMENT")
+    return next((code for kind, code in kinds.items() if isinstance(error, kind)), "INTERNAL")
 
 
 def load(export: Path, warm_up: bool = True) -> Model:
@@ -100,7 +104,7 @@ def load(export: Path, warm_up: bool = True) -> Model:
         metadata = _signature_defs(export)
         loaded = tf.saved_model.load(str(export))
         labels = (export / LABELS).read_bytes() if (export / LABELS).is_file() else None
-    except (OSError, ValueError, DecodeError, text_format.ParseError, tf.errors.OpError) as error:
+    except Exception as error:  # files that are cut off raise what no list has: IndexError, RuntimeError, ...
         raise Unloadable(f"{export} must hold a SavedModel; loading it says", error) from error
     signatures = {
         name: Signature(

@@ -88,7 +88,7 @@ class Store:
             missing = [_missing(servable) for servable in new if not servable.available]
             if missing:
                 count = f"{len(missing)} model(s) did not become available"
-                raise Refused("UNKNOWN", f"{count}: {{{', '.join(missing)}}}")
+                raise Refused("UNKNOWN", f"{count}: {{{''.join(missing)}}}")
 
     @property
     def ready(self) -> bool:
@@ -170,4 +170,4 @@ def _missing(servable: Servable) -> str:
     number, failure = servable.failure() or (None, None)
     version = "" if number is None else f" version: {number}"
     error = "" if failure is None else f" due to error: {failure.code}: {failure}"
-    return f"{{name: {servable.name}{version}{error}}}"
+    return f"{{{{name: {servable.name}{version}}}{error}}}, "

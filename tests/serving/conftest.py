@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from small_models import SIZE, TASKS, Faces, Odd, picture, record_warmup, save, save_half_plus_two
+from small_models import SIZE, TASKS, Faces, HalfPlus, Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.app import create_app
 from serving.config import one_model
@@ -67,6 +67,15 @@ def half_plus_two(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(one_model("half_plus_two", base, labels), allow_version_labels_for_unavailable_models=True)
     store.load()
     return store
+
+
+@pytest.fixture(scope="session")
+def half_plus(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Exports of half of x plus two and plus three."""
+    exports = {number: tmp_path_factory.mktemp("half_plus") / str(number) for number in (2, 3)}
+    for number, export in exports.items():
+        save(HalfPlus(number), export, "serve")
+    return exports
 
 
 @pytest.fixture(scope="session")

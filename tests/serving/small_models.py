@@ -139,6 +139,20 @@ class Odd(tf.Module):
         return {"y": tf.constant([1.0])}
 
 
+class HalfPlus(tf.Module):
+    """Half of x plus a number, which tells by whom a request was answered."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = tf.Variable(float(number))
+        self.calls = tf.Variable(0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def serve(self, x):
+        self.calls.assign_add(1)
+        return {"y": x / 2.0 + self.number}
+
+
 def save_half_plus_two(path: Path) -> None:
     """TensorFlow Serving's own example, half of x plus two, with signatures that fit no method besides."""
     v1 = tf.compat.v1

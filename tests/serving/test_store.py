@@ -1,155 +1,233 @@
-"""Version folders, loading and warming up."""
+"""Versions that come, go and break while a store serves them."""
+
+import re
+import shutil
+import weakref
 
 import pytest
-from small_models import Odd, picture, record_warmup, save, save_half_plus_two
+from folders import configured, lay, number, place, states
+from small_models import record_warmup
 
+from serving import servable
 from serving.config import one_model
-from serving.errors import UserError, reason
-from serving.loading import WARMUP, load
+from serving.errors import Refused, UserError
+from serving.loading import WARMUP
 from serving.quiet import tf
 from serving.store import Store
-from serving.versions import versions
 
 # isort: split
+from tensorflow.core.protobuf.error_codes_pb2 import Code
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-
-class Counter(tf.Module):
-    def __init__(self):
-        super().__init__()
-        self.calls = tf.Variable(0)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "x")])
-    def serve(self, x):
-        return {"calls": self.calls.assign_add(tf.size(x))}
+LATEST_2, ALL = "model_version_policy { latest { num_versions: 2 } }", "model_version_policy { all {} }"
+SPECIFIC = "model_version_policy { specific { versions: 2 versions: 4 } }"
 
 
-def test_versions_are_folders_with_whole_numbers_newest_first(tmp_path):
-    for name in ("1", "010", "9", "latest", "1.5", "-3", "²", "2x"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "99").write_text("no folder")
-    assert {number: path.name for number, path in versions(tmp_path).items()} == {10: "010", 9: "9", 1: "1"}
-    assert list(versions(tmp_path)) == [10, 9, 1]
+@pytest.fixture
+def base(tmp_path):
+    return tmp_path / "half"
 
 
-def test_the_newest_version_is_served(faces):
-    assert faces.find("faces")[0] == 7
-    assert faces.find("faces", 7) == faces.find("faces")
-
-
-def test_signatures_know_their_inputs_and_outputs_by_name(faces):
-    _, model = faces.find("faces")
-    inputs = {name: signature.inputs for name, signature in model.signatures.items()}
-    assert inputs == {
-        "serving_default": {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")},
-        "decode_images": {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")},
-        "predict_images": {"images": tf.TensorSpec([None, 4, 4, 3], tf.uint8, "images")},
-    }
-    assert list(model.signatures["predict_images"].outputs) == ["age", "age_std", "emotion", "gender"]
-
-
-def test_a_signature_of_sparse_tensors_is_left_out(tmp_path, caplog):
-    save_half_plus_two(tmp_path / "1")
-    model = load(tmp_path / "1")
-    assert "signature sparse is not served: its x is no dense tensor" in caplog.text
-    assert "sparse" in model.metadata.signature_def
-    assert set(model.metadata.signature_def) - set(model.signatures) == {"sparse"}
-
-
-def test_warm_up_replays_every_record(tmp_path):
-    save(Counter(), tmp_path / "1", "serve")
-    requests = [PredictRequest(), PredictRequest()]
-    requests[1].model_spec.signature_name = "serve"
-    for request in requests:
-        request.inputs["x"].CopyFrom(tf.make_tensor_proto([b"a", b"b"]))
-    record_warmup(tmp_path / "1" / WARMUP, *requests)
-    assert load(tmp_path / "1").loaded.calls.numpy() == 4
-
-
-def test_warm_up_takes_defaults_for_what_a_record_leaves_out(tmp_path):
-    save(Odd(), tmp_path / "1", "scaled")
-    request = PredictRequest(inputs={"x": tf.make_tensor_proto([1.0])})
-    record_warmup(tmp_path / "1" / WARMUP, request)
-    assert load(tmp_path / "1").signatures["scaled"].defaults == {"factor": 10.0}
+@pytest.fixture
+def served(base, half_plus):
+    """A store whose version 1 adds 2."""
+    place(base, 1, half_plus[2])
+    store = Store(one_model("half", base))
+    store.load()
+    return store
 
 
 @pytest.mark.parametrize(
-    "request_",
+    ("policy", "steps"),
     [
-        PredictRequest(model_spec={"signature_name": "none"}),
-        PredictRequest(inputs={"image_bytes": tf.make_tensor_proto([b"no picture"])}),
-        PredictRequest(inputs={"other": tf.make_tensor_proto([picture(1, 2, 3)])}),
+        ("", [("1", [1]), ("1 2", [2]), ("1 2 3", [3]), ("1 2", [2]), ("2", [2])]),
+        ("", [("1", [1]), ("1 2!", [1]), ("2!", [1]), ("2! 3", [3]), ("2!", [3]), ("", [3]), ("1", [1])]),
+        ("", [("1 2!", [1]), ("1 2! 3!", [1]), ("1 2! 3! 4", [4])]),
+        (
+            LATEST_2,
+            [("1 2 3", [3, 2]), ("1 2 3 4", [4, 3]), ("1 2", [2, 1]), ("1 2 3!", [2]), ("1 3!", [1])],
+        ),
+        (LATEST_2, [("1 2", [2, 1]), ("1 2 3! 4!", [2])]),
+        (ALL, [("1 2!", [1]), ("1 2! 3", [3, 1]), ("3", [3]), ("", [3])]),
+        (SPECIFIC, [("1 2 3", [2]), ("1 2 3 4", [4, 2]), ("1 3 4", [4]), ("1 3", [4])]),
     ],
-    ids=["signature", "value", "name"],
 )
-def test_a_model_that_cannot_answer_its_warm_up_is_not_served(faces_path, tmp_path, request_):
-    export = tmp_path / "1"
-    export.mkdir()
-    for path in (faces_path / "007").iterdir():
-        if path.name != "assets.extra":
-            (export / path.name).symlink_to(path)
-    record_warmup(export / WARMUP, request_)
-    with pytest.raises(UserError, match="requests that the model answers; record 1: ") as error:
-        load(export)
+def test_what_answers_follows_folders_and_policy(base, half_plus, policy, steps):
+    lay(base, steps[0][0], half_plus[2])
+    store = Store(configured(half=f'base_path: "{base}" {policy}'))
+    store.load()
+    for folders, available in steps:
+        lay(base, folders, half_plus[2])
+        store.poll()
+        assert store.available == {"half": available}, folders
+
+
+def test_a_new_version_takes_over_when_it_is_loaded_and_warm(monkeypatch, served, base, half_plus):
+    seen = []
+    load = servable.load
+
+    def watched(*arguments):
+        seen.append((states(served, "half"), number(served, "half")))
+        model = load(*arguments)
+        seen.append((model.loaded.calls.numpy(), served.available))
+        return model
+
+    record_warmup(
+        place(base, 2, half_plus[3]) / WARMUP,
+        *[PredictRequest(inputs={"x": tf.make_tensor_proto([1.0])})] * 3,
+    )
+    monkeypatch.setattr(servable, "load", watched)
+    served.poll()
+    assert seen == [({2: "LOADING", 1: "AVAILABLE"}, 2.0), (3, {"half": [1]})]
+    assert (states(served, "half"), number(served, "half")) == ({2: "AVAILABLE", 1: "END"}, 3.0)
+
+
+def test_an_old_version_is_freed_after_its_last_request(served, base, half_plus):
+    _, lease = served.find("half")
+    variables = weakref.ref(lease.loaded.number)
+    place(base, 2, half_plus[3])
+    served.poll()
+    served.poll()
+    assert states(served, "half") == {2: "AVAILABLE", 1: "UNLOADING"}
+    assert lease.signatures["serving_default"].function(x=tf.constant([4.0]))["y"].numpy() == [4.0]
+    with pytest.raises(Refused, match=re.escape("Servable not found for request: Specific(half, 1)")):
+        served.find("half", 1)
+    del lease
+    assert states(served, "half") == {2: "AVAILABLE", 1: "END"}
+    served.poll()
+    assert variables() is None
+
+
+def test_a_version_that_comes_back_is_loaded_anew(served, base, half_plus):
+    _, lease = served.find("half")
+    place(base, 2, half_plus[3])
+    served.poll()
+    shutil.rmtree(base / "2")
+    shutil.rmtree(base / "1")
+    place(base, 1, half_plus[3])
+    served.poll()
+    assert (states(served, "half"), number(served, "half", 1)) == ({2: "END", 1: "AVAILABLE"}, 3.0)
+    assert lease.loaded.number.numpy() == 2.0
+
+
+def cut(path):
+    data = next((path / "variables").glob("variables.data*"))
+    data.write_bytes(data.read_bytes()[:-1])
+
+
+BREAKAGES = {
+    "empty": (lambda path: [shutil.rmtree(path), path.mkdir()], "NOT_FOUND", "Could not find SavedModel .pb"),
+    "no proto": (
+        lambda path: (path / "saved_model.pb").write_bytes(b"x"),
+        "DATA_LOSS",
+        "Error parsing message",
+    ),
+    "no graph": (
+        lambda path: (path / "saved_model.pb").write_bytes(b""),
+        "INVALID_ARGUMENT",
+        "no graph in it",
+    ),
+    "no weights": (
+        lambda path: shutil.rmtree(path / "variables"),
+        "NOT_FOUND",
+        "Failed to find any matching files",
+    ),
+    "half of the weights": (cut, "OUT_OF_RANGE", "Read less bytes than requested"),
+    "other warm-up": (
+        lambda path: record_warmup(path / WARMUP, PredictRequest()),
+        "INVALID_ARGUMENT",
+        "missing a required argument",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "code", "text"), BREAKAGES.values(), ids=BREAKAGES)
+def test_a_broken_version_says_so_and_leaves_the_old_one_serving(
+    served, base, half_plus, caplog, damage, code, text
+):
+    damage(place(base, 2, half_plus[3]))
+    served.poll()
+    new, old = served.status("half").model_version_status
+    assert (new.version, new.state, Code.Name(new.status.error_code)) == (2, new.END, code)
+    assert text in new.status.error_message
+    assert str(base.parent) not in new.status.error_message
+    assert (old.version, old.state, old.status.error_code) == (1, old.AVAILABLE, 0)
+    assert number(served, "half") == 2.0
+    assert f"half, version 2, can't be loaded: {base / '2'}" in caplog.text
+
+
+def test_what_nobody_foresaw_says_so_too(monkeypatch, served, base, half_plus, caplog):
+    def fail(*_):
+        raise ZeroDivisionError(str(base))
+
+    place(base, 2, half_plus[3])
+    monkeypatch.setattr(servable, "load", fail)
+    served.poll()
+    failed = served.status("half", 2).model_version_status[0].status
+    assert (Code.Name(failed.error_code), failed.error_message) == ("INTERNAL", "Internal error")
+    assert "ZeroDivisionError" in caplog.text
+    assert number(served, "half") == 2.0
+
+
+def test_a_broken_version_is_tried_again_when_its_files_change(monkeypatch, served, base, half_plus, caplog):
+    tried = []
+    load = servable.load
+    monkeypatch.setattr(servable, "load", lambda *arguments: tried.append(1) or load(*arguments))
+    path = place(base, 2, half_plus[3])
+    weights = (path / "variables").rename(base.parent / "variables")
+    for _ in range(3):
+        served.poll()
+    assert (len(tried), caplog.text.count("can't be loaded")) == (1, 1)
+    weights.rename(path / "variables")
+    served.poll()
+    served.poll()
+    assert (len(tried), states(served, "half")) == (2, {2: "AVAILABLE", 1: "END"})
+    assert number(served, "half") == 3.0
+
+
+def test_a_base_path_that_is_gone_is_said_once_and_leaves_all_serving(served, base, half_plus, caplog):
+    for _ in range(2):
+        base.rename(base.with_name("away"))
+        served.poll()
+        served.poll()
+        assert number(served, "half") == 2.0
+        assert caplog.text.count("base_path must be a folder of version folders") == 1
+        base.with_name("away").rename(base)
+        caplog.clear()
+        served.poll()
+    place(base, 2, half_plus[3])
+    served.poll()
+    assert number(served, "half") == 3.0
+
+
+@pytest.mark.parametrize(
+    ("folders", "policy", "message"),
+    [
+        ("1!", "", r"half, version 1, can't be loaded: .*/half/1 must hold a SavedModel; loading it says: "),
+        ("1! 2!", "", "half, version 2, can't be loaded: .*; half, version 1, can't be loaded: "),
+        ("1", SPECIFIC, "half: no version that its policy asks for is there"),
+        ("1 2!", SPECIFIC, "half, version 2, can't be loaded: "),
+    ],
+)
+def test_a_store_without_a_version_that_loads_is_not_ready(base, half_plus, folders, policy, message):
+    lay(base, folders, half_plus[2])
+    store = Store(configured(half=f'base_path: "{base}" {policy}'))
+    with pytest.raises(UserError, match=message) as error:
+        store.load()
     assert "\n" not in str(error.value)
+    assert not store.ready
 
 
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (None, "must be a folder of version folders"),
-        ([], "must hold a version folder"),
-        (["latest/saved_model.pb"], "must hold a version folder"),
-    ],
-)
-def test_a_base_path_without_versions(tmp_path, files, message):
-    base = tmp_path / "base"
-    for name in files or []:
-        (base / name).parent.mkdir(parents=True)
-        (base / name).touch()
-    if files == []:
-        base.mkdir()
-    with pytest.raises(UserError, match=message):
-        Store(one_model("faces", base))
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no proto"], ids=["missing", "empty", "broken"])
-def test_a_version_that_is_no_saved_model(tmp_path, content):
-    (tmp_path / "1").mkdir()
-    if content is not None:
-        (tmp_path / "1" / "saved_model.pb").write_bytes(content)
-    with pytest.raises(UserError, match="must hold a SavedModel"):
-        Store(one_model("faces", tmp_path)).load()
-
-
-def test_weights_that_are_missing(tmp_path):
-    save(Counter(), tmp_path / "1", "serve")
-    for path in (tmp_path / "1" / "variables").iterdir():
-        path.unlink()
-    with pytest.raises(UserError, match="must hold a SavedModel"):
-        load(tmp_path / "1")
-
-
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        (
-            "Graph execution error:\n\nDetected at node map/Decode defined at (most recent call last):\n"
-            "<stack traces unavailable>\nInput is empty.\n\t [[{{node map/Decode}}]] [Op:__inference_f_1]",
-            "Input is empty.",
-        ),
-        (
-            "{{function_node __wrapped__X}} 2 root error(s) found.\n  (0) INVALID_ARGUMENT:  Bad size\n"
-            "\t [[{{node a}}]]",
-            "Bad size",
-        ),
-        (
-            'File "/usr/lib/x.py", line 3, in f\nNo such file /srv/models/1/a.txt here',
-            "No such file ... here",
-        ),
-        ("Expected image/png, 3/4 or https://a.org/b", "Expected image/png, 3/4 or https://a.org/b"),
-        ("[[{{node a}}]]", "the model failed without a reason"),
-    ],
-)
-def test_a_reason_has_neither_nodes_nor_frames_nor_paths(message, expected):
-    assert reason(message) == expected
+@pytest.mark.parametrize("spec", [(), (1,)], ids=["latest", "specific"])
+def test_models_have_their_own_versions(base, half_plus, tmp_path, spec):
+    place(base, 1, half_plus[2])
+    place(tmp_path / "more", 1, half_plus[3])
+    store = Store(configured(half=f'base_path: "{base}"', more=f'base_path: "{tmp_path / "more"}"'))
+    store.load()
+    assert (number(store, "half", *spec), number(store, "more", *spec)) == (2.0, 3.0)
+    assert "half" in store
+    assert "none" not in store
+    with pytest.raises(Refused, match=re.escape("Latest(none)")):
+        store.find("none")
+    with pytest.raises(Refused, match="Could not find any versions of model none"):
+        store.status("none")
