@@ -4,6 +4,7 @@ from typing import Any
 
 from training.datasets.fair_face import FairFace
 from training.datasets.fer2013 import Fer2013
+from training.datasets.manifest import Manifest
 from training.datasets.synthetic_faces import SyntheticFaces
 from training.datasets.utk_face import UtkFace
 
@@ -12,4 +13,5 @@ DATASETS: dict[str, Any] = {
     "utk_face": UtkFace,
     "fer2013": Fer2013,
     "fair_face": FairFace,
+    "manifest": Manifest,
 }

@@ -20,19 +20,21 @@ def main(
     names: Annotated[tuple[str, ...], tyro.conf.Positional],
     data_dir: Path | None = None,
     manual_dir: Path | None = None,
+    download: bool = False,
 ) -> None:
     """Prepares sources for training and shows what they hold.
 
     Args:
         names: sources, such as synthetic_faces, utk_face or fer2013; with a configuration as
-            synthetic_faces/tiny.
+            synthetic_faces/tiny; one's own as manifest:FILE.csv (docs/data.md).
         data_dir: where prepared data lies; by default ~/tensorflow_datasets.
         manual_dir: where the archives lie that you downloaded; by default data_dir/downloads/manual.
+        download: let TFDS fetch what it can and manual_dir lacks (celeb_a, 1.5 GB).
     """
     if not names:
         raise UserError(f"name at least one dataset of {', '.join(DATASETS)}; received none")
     for name in names:
-        Console().print(contents(prepare(name, data_dir, manual_dir)))
+        Console().print(contents(prepare(name, data_dir, manual_dir, download)))
 
 
 def contents(builder: tfds.core.DatasetBuilder) -> Table:
