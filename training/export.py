@@ -13,12 +13,14 @@ import numpy as np
 import tensorflow as tf
 import tyro
 from PIL import Image
+from rich.console import Console
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from multitask.errors import UserError, run_command
 from multitask.images import decode_images
 from multitask.tasks import Task
 from training.commands import parse
+from training.elsewhere import FormatName, add_formats, check_formats, report
 from training.runs import Run, write_json
 
 
@@ -124,17 +126,24 @@ class _Command:
         run: folder of the run.
         to: folder of all versions of the model.
         version: a number not yet taken; the highest plus 1 if not given.
+        formats: what else to write it as, for places without TensorFlow; each is checked on pictures of the
+            run's own data. See docs/formats.md.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     to: Path
     version: int | None = None
+    formats: tuple[FormatName, ...] = ()
 
 
 def _main() -> None:
     command = parse(_Command)
-    folder = export(Run.open(command.run), command.to, command.version)
+    run = Run.open(command.run)
+    check_formats(run, command.formats)
+    folder = export(run, command.to, command.version)
     print(f"exported: {folder}\nnext: python -m serving --model_base_path {command.to} --model_name faces")
+    if command.formats:
+        Console(highlight=False).print(report(add_formats(run, folder, command.formats)))
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def check_formats(run: Run, formats: Sequence[FormatName]) -> None:
 def add_formats(run: Run, folder: Path, formats: Sequence[FormatName]) -> dict[str, Any]:
     """Writes the model exported to `folder` in other formats too, each checked against it.
 
-    They appear all at once in its assets.extra/elsewhere, with model.json beside: what labels.json says, names
-    and shapes of input and answers, and what the check on pictures of `run`'s test split found.
+    They appear all at once in its assets.extra/elsewhere, with model.json beside: what labels.json says,
+    names and shapes of input and answers, and what the check on pictures of `run`'s test split found.
 
     Returns:
         What model.json holds.
@@ -91,7 +91,7 @@ def add_formats(run: Run, folder: Path, formats: Sequence[FormatName]) -> dict[s
                 for name, answer in answers.items()
             },
             "checked_on": {"split": "test", "pictures": len(pictures), "threads": THREADS},
-            "calibrated_on": {"split": "train", "pictures": len(calibration)},
+            "calibrated_on": {"split": "train", "pictures": len(calibration)} if len(calibration) else None,
             "formats": {name: {"bytes": sizes[name], **form} for name, form in forms.items()},
         }
         write_json(unfinished / "model.json", found)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from multitask.tasks import MISSING, Task
+from multitask.tasks import Task
 from training.elsewhere.formats import Answer
+from training.labels import labels_of
 from training.metrics import evaluate_answers, main_metric
 from training.pipeline import Examples
 from training.progress import track
@@ -51,11 +52,10 @@ def _difference(answers: np.ndarray, expected: np.ndarray) -> dict[str, float]:
 
 
 def _main_figure(task: Task, answers: np.ndarray, examples: Examples) -> dict[str, Any] | None:
-    labels = examples.table[task.name]
-    known = labels != MISSING
+    known = examples.labelled(task)
     if not known.any():
         return None
-    figures = evaluate_answers(task, answers[known], labels[known])
+    figures = evaluate_answers(task, answers[known], labels_of(task, examples.table)[known])
     return {name: figures[name] for name in ("count", main_metric(task))}
 
 
