@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from training.datasets.celeb_a import CelebA
 from training.datasets.fair_face import FairFace
 from training.datasets.fer2013 import Fer2013
 from training.datasets.manifest import Manifest
@@ -13,5 +14,6 @@ DATASETS: dict[str, Any] = {
     "utk_face": UtkFace,
     "fer2013": Fer2013,
     "fair_face": FairFace,
+    "celeb_a": CelebA,
     "manifest": Manifest,
 }
