@@ -1,4 +1,7 @@
-"""A run's best model as a SavedModel for TensorFlow Serving: `python -m training.export RUN --to DIR`."""
+"""A run's best model as a SavedModel for TensorFlow Serving: `python -m training.export RUN --to DIR`.
+
+python -m training.export --pretrained --to DIR     the model that comes with the project
+"""
 
 import dataclasses
 import io
@@ -16,15 +19,17 @@ from PIL import Image
 from rich.console import Console
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from models import flips
 from multitask.errors import UserError, run_command
 from multitask.images import decode_images
 from multitask.tasks import Task
 from training.commands import parse
 from training.elsewhere import FormatName, add_formats, check_formats, report
 from training.runs import Run, write_json
+from training.start import SHIPPED
 
 
-def export(run: Run, to: Path | str, version: int | None = None) -> Path:
+def export(run: Run, to: Path | str, version: int | None = None, average_flips: bool = False) -> Path:
     """Writes `to`/<version> with the signatures serving_default, decode_images and predict_images.
 
     A task without labels in the run's data is left out. The folder appears complete, by a rename.
@@ -33,6 +38,7 @@ def export(run: Run, to: Path | str, version: int | None = None) -> Path:
         run: a run with at least one ended epoch.
         to: folder of all versions of the model.
         version: a number not yet taken; the highest plus 1 if not given.
+        average_flips: answer by the mean over a picture and its mirror image, at twice the cost.
 
     Returns:
         The new version's folder.
@@ -54,10 +60,11 @@ def export(run: Run, to: Path | str, version: int | None = None) -> Path:
     folder, unfinished = to / str(version), to / f".{version}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    _write_saved_model(run.best_model(), tasks, run.config.image_size, unfinished)
+    model = flips.average_flips(run.best_model()) if average_flips else run.best_model()
+    _write_saved_model(model, tasks, run.config.image_size, unfinished)
     extra = unfinished / "assets.extra"
     extra.mkdir()
-    write_json(extra / "labels.json", _labels(run, tasks))
+    write_json(extra / "labels.json", {**_labels(run, tasks), "average_flips": average_flips})
     _write_warmup(extra / "tf_serving_warmup_requests", run.config.image_size)
     unfinished.rename(folder)
     return folder
@@ -125,22 +132,31 @@ class _Command:
     Args:
         run: folder of the run.
         to: folder of all versions of the model.
+        pretrained: in place of a run: the model that comes with the project.
         version: a number not yet taken; the highest plus 1 if not given.
+        average_flips: answer by the mean over a picture and its mirror image, at twice the cost.
         formats: what else to write it as, for places without TensorFlow; each is checked on pictures of the
             run's own data. See docs/formats.md.
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
     to: Path
+    run: Annotated[Path | None, tyro.conf.Positional] = None
+    pretrained: bool = False
     version: int | None = None
+    average_flips: bool = False
     formats: tuple[FormatName, ...] = ()
 
 
 def _main() -> None:
     command = parse(_Command)
-    run = Run.open(command.run)
+    if (command.run is None) != command.pretrained:
+        raise UserError(
+            "export takes the folder of a run or --pretrained, one of the two; received "
+            f"{'neither' if command.run is None else f'{command.run} and --pretrained'}"
+        )
+    run = Run.open(command.run or SHIPPED)
     check_formats(run, command.formats)
-    folder = export(run, command.to, command.version)
+    folder = export(run, command.to, command.version, command.average_flips)
     print(f"exported: {folder}\nnext: python -m serving --model_base_path {command.to} --model_name faces")
     if command.formats:
         Console(highlight=False).print(report(add_formats(run, folder, command.formats)))

@@ -52,6 +52,8 @@ def test_train_evaluate_export(tmp_path, data_dir):
             ["--resume", "runs/a", "--epochs", "3"],
             "error: a resumed run keeps its settings; received --epochs 3 beside --resume",
         ),
+        ("training.export", ["--to", "there"], "error: export takes the folder of a run or --pretrained"),
+        ("training.export", ["a", "--pretrained", "--to", "b"], "error: export takes the folder of"),
         ("training.compare", ["--epochs", "0"], "error: epochs must be at least 1; received 0"),
         ("training.compare", ["--trunks", "lenet", "vgg99"], "error: trunk must be one of lenet, "),
         ("training.compare", ["--seeds", "1", "1"], "error: seeds must differ; received 1 1"),

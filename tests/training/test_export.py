@@ -69,6 +69,17 @@ def test_the_signatures_are_the_designs(loaded):
     }
 
 
+def test_averaged_flips_answer_a_mirrored_picture_alike(run, loaded, tmp_path):
+    predict = tf.saved_model.load(export(run, tmp_path, average_flips=True)).signatures["predict_images"]
+    once = loaded.signatures["predict_images"]
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    seen, mirrored = (predict(images=tf.constant(x)) for x in (images, images[:, :, ::-1]))
+    alone = [once(images=tf.constant(x))["age"] for x in (images, images[:, :, ::-1])]
+    for name, answers in seen.items():
+        np.testing.assert_allclose(answers, mirrored[name], rtol=1e-5)
+    assert (abs(alone[0] - alone[1]) > 1e-3).numpy().any()
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_it_answers_as_the_model_in_memory(loaded, run, count):
     signatures = loaded.signatures
