@@ -90,7 +90,7 @@ def _train(run: Run, config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)  # after the data is read: preparing it draws numbers as well
     network = build_model(config)
     start_from(network, config)
-    trained = _with_gradients(network, config)
+    trained = with_gradients(network, config)
     model = balance(trained, config.balancing, config.seed, steps)
     schedule = phases(config)
     optimizers = [compile_model(model, config, learned, steps, phase) for phase in schedule]
@@ -145,7 +145,8 @@ def labelled_tasks(config: TrainConfig, examples: Examples) -> list[Task]:
     return learned
 
 
-def _with_gradients(network: keras.Model, config: TrainConfig) -> keras.Model:
+def with_gradients(network: keras.Model, config: TrainConfig) -> keras.Model:
+    """The same network, its layers derived as `config.gradients` says."""
     match config.gradients:
         case "derived":
             return derive(network)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from multitask import derive
 from multitask.errors import UserError
+from multitask.layers import BatchNormalization
 from multitask.tasks import TASKS
 from training.checkpoints import EpochEnd
 from training.evaluate import evaluate
@@ -17,7 +18,7 @@ from training.export import export
 from training.phases import compile_model
 from training.pipeline import load_examples
 from training.runs import Run
-from training.train import build_model, train
+from training.train import build_model, train, with_gradients
 
 
 def weights(model):
@@ -51,8 +52,9 @@ def test_two_runs_are_equal_and_the_seed_matters(tiny):
     assert first.history[-1]["val_loss"] != other.history[-1]["val_loss"]
 
 
-def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch):
-    whole = train(tiny("whole", epochs=3))
+@pytest.mark.parametrize("settings", [{}, {"weight_averaging": 0.9}], ids=["plain", "averaged"])
+def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch, settings):
+    whole = train(tiny("whole", epochs=3, **settings))
 
     save, calls = tf.train.CheckpointManager.save, []
 
@@ -64,9 +66,9 @@ def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch):
 
     monkeypatch.setattr(tf.train.CheckpointManager, "save", killed_the_second_time)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny("killed", epochs=3))
+        train(tiny("killed", epochs=3, **settings))
     assert len(Run.open(tiny("killed").run).history) == 2
-    resumed = train(tiny("killed", epochs=3))
+    resumed = train(tiny("killed", epochs=3, **settings))
     assert [e["epoch"] for e in resumed.history] == [1, 2, 3]
     assert [e["loss"] for e in resumed.history] == [e["loss"] for e in whole.history]
     assert_equal(weights(resumed.best_model()), weights(whole.best_model()))
@@ -177,6 +179,18 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, precision):
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(tiny, monkeypatch):
+    """With an average that hardly moves the best model is nearly the first one, whatever was learned."""
+    keras.utils.set_random_seed(0)
+    first = weights(build_model(tiny()))
+    averaged, plain = train(tiny("averaged", weight_averaging=0.9999)), train(tiny("plain"))
+    kernel = "age/kernel"
+    little, far = (abs(weights(run.best_model())[kernel] - first[kernel]).max() for run in (averaged, plain))
+    assert little < far / 10
+    assert averaged.history[-1]["loss"] == plain.history[-1]["loss"]  # what is trained is the same
+    assert averaged.history[-1]["val_loss"] > plain.history[-1]["val_loss"]
+
+
 @pytest.mark.parametrize(
     ("xla", "approach"),
     [(False, {}), (True, {"approach": "naive", "tasks": ("age",)})],
@@ -200,6 +214,19 @@ def test_both_kinds_of_gradients_learn_the_same(tiny, xla, approach, monkeypatch
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
     assert derived.history[0]["val_loss"] == pytest.approx(autodiff.history[0]["val_loss"], rel=1e-3)
     assert evaluate(derived)["tasks"].keys() == evaluate(autodiff)["tasks"].keys()
+
+
+def test_the_fastest_gradients_are_derived_for_batch_normalization_alone(tiny):
+    config = tiny(trunk="resnet", gradients="fastest")
+    network = build_model(config)
+    trained = with_gradients(network, config)
+    kinds = {type(layer) for part in (trained, trained.get_layer("trunk")) for layer in part.layers}
+    assert {kind for kind in kinds if kind.__module__.startswith("multitask")} == {BatchNormalization}
+    assert keras.layers.BatchNormalization not in kinds
+    images = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
+    expected, found = network(images, training=True), trained(images, training=True)
+    for task, logits in expected.items():
+        np.testing.assert_allclose(found[task], logits, rtol=1e-3, atol=1e-4)
 
 
 def test_a_naive_run_learns_one_task(tiny):

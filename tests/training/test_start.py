@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from multitask.errors import UserError
+from training.runs import Run
+from training.start import start_from
+from training.train import build_model, train
+
+
+@pytest.fixture
+def earlier(tiny):
+    """A run on two of the tasks, of smaller pictures, that has just ended its first epoch."""
+    config = tiny("earlier", tasks=("age", "gender"), trunk="resnet", image_size=16)
+    run = Run.start(config)
+    build_model(config).save(run.folder / "best.keras")
+    return run
+
+
+def test_trunk_and_known_heads_go_on_from_another_run(tiny, earlier, caplog):
+    caplog.set_level("INFO", logger="training")
+    config = tiny(trunk="resnet", image_size=32, start_from=earlier.folder)
+    network, fresh, best = build_model(config), build_model(config), earlier.best_model()
+    start_from(network, config)
+    for ours, theirs in zip(network.get_layer("trunk").weights, best.get_layer("trunk").weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name, source in (("age", best), ("gender", best), ("emotion", build_model(tiny(trunk="resnet")))):
+        same = np.array_equal(network.get_layer(name).kernel, source.get_layer(name).kernel)
+        assert same == (name != "emotion")
+    assert (network.get_layer("emotion").kernel != fresh.get_layer("emotion").kernel).numpy().any()
+    assert f"emotion: not learned by {earlier.folder}; its head starts from random weights" in caplog.messages
+
+
+def test_training_starts_where_the_other_run_ended(tiny):
+    first = train(tiny("first", epochs=1))
+    second = train(tiny("second", epochs=1, start_from=first.folder, learning_rate=0.0, seed=1))
+    assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], rel=1e-5)
+
+
+def test_another_trunk_or_no_run_is_named(tiny, earlier, tmp_path):
+    with pytest.raises(
+        UserError, match=r"start_from must be a run with the same trunk; .* choose --trunk resnet"
+    ):
+        train(tiny(trunk="lenet", start_from=earlier.folder))
+    with pytest.raises(UserError, match=r"run must be a folder made by training.train; received .*nowhere"):
+        train(tiny(start_from=tmp_path / "nowhere"))
