@@ -13,8 +13,9 @@ logger = logging.getLogger(__name__)
 def repeat(stop: threading.Event, *jobs: tuple[float, Callable[[], None]]) -> None:
     """Does each job every so many seconds until it is told to stop; one of 0 seconds or less, never.
 
-    A job that fails is logged and done again when its time comes.
+    A job that fails is logged, the same words once, and done again when its time comes.
     """
+    said: dict[Callable[[], None], str] = {}
     every = {job: seconds for seconds, job in jobs if seconds > 0}
     due = {job: time.monotonic() + seconds for job, seconds in every.items()}
     while due:
@@ -23,8 +24,11 @@ def repeat(stop: threading.Event, *jobs: tuple[float, Callable[[], None]]) -> No
             return
         try:
             job()
+            said.pop(job, None)
         except (Refused, UserError) as error:
-            logger.warning("%s", error)
+            if said.get(job) != str(error):
+                logger.warning("%s", error)
+            said[job] = str(error)
         except Exception:
             logger.exception("polling failed")
         due[job] = time.monotonic() + every[job]
