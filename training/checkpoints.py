@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.tasks import Task
-from training.runs import Run, write_json
+from training.runs import EVALUATION, EVALUATION_BY_FLIPS, Run, write_json
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -86,7 +86,8 @@ class EpochEnd(keras.callbacks.Callback):
                 f"{epoch + 1}: try a lower --learning-rate or --precision float32"
             )
         if better:
-            (self._run.folder / "evaluation.json").unlink(missing_ok=True)  # of the best model before
+            for evaluation in (EVALUATION, EVALUATION_BY_FLIPS):  # of the best model before
+                (self._run.folder / evaluation).unlink(missing_ok=True)
             self._save_network()
             self._state["best"].assign(figures["val_loss"])
         self._state["waited"].assign(0 if better else self._state["waited"] + 1)

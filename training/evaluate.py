@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from models.flips import average_flips as mean_of_flips
 from multitask.errors import run_command
 from multitask.tasks import MISSING, TASKS, Task
 from training import figures
@@ -21,27 +22,44 @@ from training.labels import columns_of, labels_of
 from training.metrics import evaluate_answers
 from training.pipeline import Examples, evaluation_batches, load_examples
 from training.progress import track
-from training.runs import Run, write_json
+from training.runs import EVALUATION, EVALUATION_BY_FLIPS, Run, write_json
 
 PREDICTIONS = "predictions.npz"
+PREDICTIONS_BY_FLIPS = "predictions_flips.npz"
 
 
-def evaluate(run: Run, split: str = "test", batch_size: int = 256) -> dict[str, Any]:
+def evaluate(
+    run: Run, split: str = "test", batch_size: int = 256, average_flips: bool = False
+) -> dict[str, Any]:
     """Figures of `run`'s best model on a split of its data; also kept in the run's folder.
 
     What the best model answered is kept there too, and not asked again for the same split.
 
+    Args:
+        run: with at least one ended epoch.
+        split: of its data.
+        batch_size: examples at once; changes nothing but the time.
+        average_flips: judge the mean over a picture and its mirror image; kept beside the figures without.
+
     Returns:
-        {"split", "tasks": {task: figures of `evaluate_answers`, or None: no labels}, "groups": {task: its
-        figures by group, as `figures_by_group`}, "ungrouped": {task: {label: examples that lack it}}}.
+        {"split", "average_flips", "tasks": {task: figures of `evaluate_answers`, or None: no labels},
+        "groups": {task: its figures by group, as `figures_by_group`}, "ungrouped": {task: {label: examples
+        that lack it}}}.
 
     Raises:
         UserError: no such split, or no epoch has ended yet.
     """
-    predictions = load_predictions(run)
+    kept = PREDICTIONS_BY_FLIPS if average_flips else PREDICTIONS
+    predictions = load_predictions(run, kept)
     if predictions is None or predictions["split"] != split:
-        predictions = _predict_split(run, split, batch_size)
-    found: dict[str, Any] = {"split": split, "tasks": {}, "groups": {}, "ungrouped": {}}
+        predictions = _predict_split(run, split, batch_size, kept)
+    found: dict[str, Any] = {
+        "split": split,
+        "average_flips": average_flips,
+        "tasks": {},
+        "groups": {},
+        "ungrouped": {},
+    }
     for task in run.config.chosen_tasks:
         labels = labels_of(task, predictions, "label_")
         known = predictions[f"label_{task.name}"] != MISSING
@@ -50,13 +68,14 @@ def evaluate(run: Run, split: str = "test", batch_size: int = 256) -> dict[str, 
         )
         found["groups"][task.name] = figures_by_group(task, predictions)
         found["ungrouped"][task.name] = ungrouped(task, predictions)
-    write_json(run.folder / "evaluation.json", found)
+    write_json(run.folder / (EVALUATION_BY_FLIPS if average_flips else EVALUATION), found)
     figures.draw_learning_curves(run)
-    figures.draw_confusions(run, found)
+    if not average_flips:
+        figures.draw_confusions(run, found)
     return found
 
 
-def load_predictions(run: Run) -> dict[str, np.ndarray] | None:
+def load_predictions(run: Run, kept: str = PREDICTIONS) -> dict[str, np.ndarray] | None:
     """What `run`'s best model answered when it was last evaluated; None if it was not, or is another by now.
 
     Returns:
@@ -64,18 +83,18 @@ def load_predictions(run: Run) -> dict[str, np.ndarray] | None:
         code; "label_" and each of `columns_of` every task in TASKS, -1 unknown; the run's answers, as
         `Task.decode` names them (none where the split has no labelled example).
     """
-    path = run.folder / PREDICTIONS
+    path = run.folder / kept
     if not path.exists():
         return None
-    with np.load(path) as kept:
-        predictions = dict(kept)
+    with np.load(path) as arrays:
+        predictions = dict(arrays)
     return predictions if str(predictions.pop("model")) == best_model_digest(run) else None
 
 
-def _predict_split(run: Run, split: str, batch_size: int) -> dict[str, np.ndarray]:
+def _predict_split(run: Run, split: str, batch_size: int, kept: str) -> dict[str, np.ndarray]:
     config = run.config
     digest = best_model_digest(run)  # first: training may put a better model there while this one predicts
-    model = run.best_model()
+    model = mean_of_flips(run.best_model()) if kept == PREDICTIONS_BY_FLIPS else run.best_model()
     examples = load_examples(
         config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
     )
@@ -85,9 +104,9 @@ def _predict_split(run: Run, split: str, batch_size: int) -> dict[str, np.ndarra
         **{f"label_{name}": examples.table[name] for task in TASKS.values() for name in columns_of(task)},
         **predict(model, config.chosen_tasks, examples, batch_size),
     }
-    unfinished = run.folder / f".{PREDICTIONS}"
+    unfinished = run.folder / f".{kept}"
     np.savez(unfinished, model=np.array(digest), **predictions)
-    unfinished.replace(run.folder / PREDICTIONS)
+    unfinished.replace(run.folder / kept)
     return predictions
 
 
@@ -124,7 +143,8 @@ def quality(task: Task, figures: dict[str, Any] | None) -> str:
 
 def report(run: Run, found: dict[str, Any]) -> Iterator[Table | str]:
     """What `evaluate` found, for people: all tasks in one table, then each of them by group."""
-    overall = Table(title=f"{run.folder}, {found['split']}", title_justify="left")
+    flips = ", mean over a picture and its mirror image" if found["average_flips"] else ""
+    overall = Table(title=f"{run.folder}, {found['split']}{flips}", title_justify="left")
     for column in ("task", "examples", "quality", "ROC AUC", "calibration error"):
         overall.add_column(column)
     for task in run.config.chosen_tasks:
@@ -147,16 +167,18 @@ class _Command:
     Args:
         run: folder of the run.
         split: which part of its data.
+        average_flips: judge the mean over a picture and its mirror image.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     split: str = "test"
+    average_flips: bool = False
 
 
 def _main() -> None:
     command = parse(_Command)
     run = Run.open(command.run)
-    found = evaluate(run, command.split)
+    found = evaluate(run, command.split, average_flips=command.average_flips)
     console = Console(highlight=False)
     for part in report(run, found):
         console.print(part)

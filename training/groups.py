@@ -74,6 +74,17 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
     return found
 
 
+def together(task: Task, predictions: Mapping[str, np.ndarray]) -> Group | None:
+    """All examples labelled for `task` as one group, that of no label; None if there are none."""
+    known, _ = _grouped(task, predictions)
+    if not known.any():
+        return None
+    given = labels_of(task, predictions, "label_")[known]
+    values = _per_example(task, predictions[task.name][known], given)
+    figures = {name: _mean_with_interval(value) for name, value in values.items()}
+    return {"by": {}, "count": int(known.sum()), "figures": figures}
+
+
 def ungrouped(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, int]:
     """How many examples labelled for `task` can't be grouped, by the label that won't tell; 0 is left out."""
     _, codes = _grouped(task, predictions)
@@ -109,13 +120,14 @@ def _table(task: Task, title: str, rows: list[Group]) -> Table:
     for labels, together in itertools.groupby(rows, key=lambda row: list(row["by"])):
         for row in together:
             words = ", ".join(f"{label} {row['by'][label]}" for label in labels)
-            figures = (_in_words(name, figure) for name, figure in row["figures"].items())
+            figures = (in_words(name, figure) for name, figure in row["figures"].items())
             table.add_row(words, str(row["count"]), *figures)
         table.add_section()
     return table
 
 
-def _in_words(name: str, figure: dict[str, float | None]) -> str:
+def in_words(name: str, figure: dict[str, float | None]) -> str:
+    """A figure with its 95% interval, if it has one."""
     style = {"mae": ".1f", "mean_signed_error": "+.1f"}.get(name, ".1%")
     value, low, high = (None if end is None else format(end, style) for end in figure.values())
     return f"{value}" if low is None or high is None else f"{value} ({low.strip('%')} to {high.strip('%')})"

@@ -3,7 +3,8 @@
 config.json     the settings           metrics.jsonl    a line an epoch
 summary.json    written at the end     tensorboard/     the same for TensorBoard
 checkpoints/    to resume from         best.keras       the model of the best epoch
-predictions.npz, evaluation.json and figures/   what `training.evaluate` finds
+predictions.npz, evaluation.json and figures/   what `training.evaluate` finds; and predictions_flips.npz,
+                evaluation_flips.json where pictures are judged together with their mirror images
 lock            held while it is trained
 """
 
@@ -21,8 +22,9 @@ import keras
 from multitask.errors import UserError
 from training.config import Augmentation, TrainConfig
 
-# Where a run and its data lie may change from one start to the next; what is trained may not.
-_PLACES = ("run", "data_dir", "manual_dir")
+EVALUATION, EVALUATION_BY_FLIPS = "evaluation.json", "evaluation_flips.json"
+PLACES = ("run", "data_dir", "manual_dir")
+"""Settings that may change from one start to the next; what is trained may not."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Run:
             found = cls.open(run.folder)
             for part in dataclasses.fields(config) if found.history else ():
                 was, now = getattr(found.config, part.name), getattr(config, part.name)
-                if part.name not in _PLACES and was != now:
+                if part.name not in PLACES and was != now:
                     raise UserError(
                         f"a run keeps its settings; {run.folder} was started with {part.name}={was!r}, "
                         f"received {now!r}: choose another --run, or remove that folder"
@@ -75,14 +77,19 @@ class Run:
             UserError: there is none, or its settings can't be read.
         """
         try:
-            found = json.loads((folder / "config.json").read_text())
-            found["augmentation"] = Augmentation(**found["augmentation"])
-            return cls(folder, TrainConfig(**{**found, "run": folder}))
+            return cls(
+                folder, cls.settings({**json.loads((folder / "config.json").read_text()), "run": folder})
+            )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
                 f"run must be a folder made by training.train; received {folder}, "
                 f"whose config.json can't be used ({error})"
             ) from error
+
+    @staticmethod
+    def settings(found: dict[str, Any]) -> TrainConfig:
+        """The TrainConfig that was written as `found`."""
+        return TrainConfig(**{**found, "augmentation": Augmentation(**found["augmentation"])})
 
     @contextmanager
     def held(self) -> Iterator["Run"]:
@@ -104,7 +111,7 @@ class Run:
                 ) from None
             self.of(self.config)  # once more: now nobody else begins it
             # Absolute, so that the run can be judged from any folder.
-            places = {name: (path := getattr(self.config, name)) and path.absolute() for name in _PLACES}
+            places = {name: (path := getattr(self.config, name)) and path.absolute() for name in PLACES}
             write_json(self.folder / "config.json", {**dataclasses.asdict(self.config), **places})
             yield self
 
@@ -116,7 +123,7 @@ class Run:
     @property
     def evaluation(self) -> dict[str, Any] | None:
         """What `training.evaluate` found last; None if it has not been called."""
-        return _read_json(self.folder / "evaluation.json")
+        return _read_json(self.folder / EVALUATION)
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -70,6 +70,22 @@ def test_a_run_is_judged_and_what_it_answered_is_kept(tiny, predicted):
     assert predicted == [64, 192, 192]
 
 
+def test_flips_are_judged_apart(tiny):
+    run = Run.start(tiny(tasks=("gender",)))
+    model = build_model(run.config)
+    model.save(run.folder / "best.keras")
+    alone, together = evaluate(run), evaluate(run, average_flips=True)
+    assert run.evaluation == alone
+    assert json.loads((run.folder / "evaluation_flips.json").read_text()) == together
+    config = run.config
+    examples = load_examples(config.datasets, "test", config.chosen_tasks, config.image_size, config.data_dir)
+    images = examples.images(np.arange(len(examples)))
+    logits = sum(model(x, training=False)["gender"].numpy()[:, 0] for x in (images, images[:, :, ::-1])) / 2
+    right = np.mean((logits > 0) == examples.table["gender"])
+    assert together["tasks"]["gender"]["accuracy"] == pytest.approx(right)
+    assert together["tasks"]["gender"]["roc_auc"] != alone["tasks"]["gender"]["roc_auc"]
+
+
 def test_a_run_without_an_ended_epoch_is_named(tiny):
     with pytest.raises(UserError, match="has no finished epoch yet"):
         evaluate(Run.start(tiny()))

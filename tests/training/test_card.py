@@ -1,0 +1,79 @@
+import dataclasses
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from multitask.errors import UserError
+from training.card import command_line, publish
+from training.commands import parse_config
+from training.config import PRESETS, Augmentation, TrainConfig
+from training.runs import Run
+from training.train import train
+
+
+@pytest.fixture(scope="module")
+def published(data_dir, tmp_path_factory) -> tuple[Run, Path]:
+    """What is given away of a run that started from another."""
+    folder = tmp_path_factory.mktemp("runs")
+    settings = {"datasets": "synthetic_faces/tiny", "trunk": "lenet", "image_size": 32, "epochs": 1}
+    first = train(TrainConfig(run=folder / "first", data_dir=data_dir, **settings))
+    second = train(TrainConfig(run=folder / "second", data_dir=data_dir, start_from=first.folder, **settings))
+    (folder / "given").mkdir()
+    (folder / "given" / "LICENSE").write_text("own")
+    return second, publish(second, folder / "given", terms="For research alone.")
+
+
+def test_what_is_given_away_is_a_run_and_names_no_place(published):
+    run, folder = published
+    given = Run.open(folder)
+    assert given.best_model().count_params() == run.best_model().count_params()
+    assert given.evaluation == run.evaluation
+    assert given.config == dataclasses.replace(
+        run.config, run=folder, data_dir=None, manual_dir=None, start_from=None
+    )
+    recipe = json.loads((folder / "recipe.json").read_text())
+    assert [settings["run"] for settings in recipe] == ["runs/first", "runs/second"]
+    assert recipe[1]["start_from"] == "runs/first"
+    texts = [path.read_text() for path in folder.iterdir() if path.suffix in (".json", ".md", ".jsonl")]
+    assert not [text for text in texts if str(folder.parent) in text or str(Path.cwd()) in text]
+    assert (folder / "LICENSE").read_text() == "own"
+
+
+def test_the_card_has_figures_groups_data_recipe_and_terms(published):
+    run, folder = published
+    card = (folder / "README.md").read_text()
+    found = run.evaluation["tasks"]
+    assert "$" not in card
+    assert re.search(rf"\| age: error, years \| 64 \| {found['age']['mae']:.1f} \(.* to .*\) \| .* \|", card)
+    assert re.search(r"\| age 18-29, gender female \| \d+ \|", card)
+    assert "Emotion: can't be split by race" in card
+    assert "`synthetic_faces/tiny`" in card
+    assert "--start-from runs/first" in card
+    assert card.rstrip().endswith("For research alone.")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *PRESETS.values(),
+        TrainConfig(
+            datasets=("utk_face", "fer2013"),
+            xla=True,
+            balancing="given",
+            task_weights={"age": 2.0, "gender": 0.5},
+            augmentation=Augmentation(grey=0.2, zoom=0.1),
+            gradients="fastest",
+        ),
+    ],
+)
+def test_the_command_trains_the_same(config):
+    arguments = shlex.split(command_line(config).replace("\\\n", " "))[3:]
+    assert parse_config(arguments) == dataclasses.replace(config, run=TrainConfig().run)
+
+
+def test_an_unfinished_run_is_not_given_away(tiny, tmp_path):
+    with pytest.raises(UserError, match="has not finished training"):
+        publish(Run.start(tiny()), tmp_path / "given")
