@@ -122,7 +122,7 @@ class Manifest(FacesBuilder):
             logger.warning("%s: left out line %d%s: %s", self.name, line, shown, reason)
         with self._rejected.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             csv.writer(file).writerows([("line", "path", "reason"), *rejected])
-        logger.warning("%s: all %d rows that are left out: %s", self.name, len(rejected), self._rejected)
+        logger.warning("%s: rows left out: %d, all in %s", self.name, len(rejected), self._rejected)
 
     @property
     def _rejected(self) -> Path:

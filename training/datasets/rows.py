@@ -61,8 +61,9 @@ def read_rows(manifest: Path) -> Iterator[Row]:
         UserError: no such file, or one without these columns, or not in UTF-8.
     """
     if manifest.suffix.lower() not in SUFFIXES or not manifest.is_file():
+        there = "" if manifest.is_file() else ", which is no file"
         raise UserError(
-            f"a manifest must be a file that ends in {' or '.join(SUFFIXES)}; received {manifest}"
+            f"a manifest must be a file that ends in {' or '.join(SUFFIXES)}; received {manifest}{there}"
         )
     try:
         text = manifest.read_bytes().decode("utf-8-sig")

@@ -126,7 +126,7 @@ def test_every_row_that_is_left_out_is_written_down_with_its_reason(
     assert len(shown) == SHOWN < len(rows)
     assert shown[0] == "manifest: left out line 6 (faces/none.jpg): no such file"
     assert all(message.isprintable() for message in caplog.messages)
-    assert f"manifest: all {len(rows)} rows that are left out: {file}" in caplog.messages
+    assert f"manifest: rows left out: {len(rows)}, all in {file}" in caplog.messages
     assert caplog.messages[-1].startswith("manifest: 3 examples; 4 left out: age that is no number from 0")
 
 
@@ -140,7 +140,7 @@ NO_MANIFEST = {
     "Latin-1": ("mine.jsonl", b'{"path": "0"}\n{"path": "\xe9"}', "must be in UTF-8; .* not in line 2: save"),
     "open quotes": ("mine.csv", b'path,age\n"0.jpg,3\n', "must be a whole CSV; .*, line 2: "),
     "a table": ("mine.xlsx", b"PK", r"ends in \.csv or \.jsonl; received .*mine\.xlsx"),
-    "no such file": ("other", b"", r"ends in \.csv or \.jsonl; received .*mine\.csv"),
+    "no such file": ("other", b"", r"ends in \.csv or \.jsonl; received .*mine\.csv, which is no file"),
     "no rows": ("mine.csv", b"path,age\n\n", "must hold rows of a picture .*; received: no row; a row needs"),
     "no usable row": ("mine.csv", b"path,age\n,3\nx,3\ny,3", "received: 2 no such file, 1 no path; a row"),
     "no objects": ("mine.jsonl", b"[1]\nx\n" + b"[" * 9999, "received: 2 no JSON, 1 no object; a row"),
