@@ -92,11 +92,21 @@ def _in_shell(value: Any) -> str:
 
 def _recipe(run: Run) -> list[dict[str, Any]]:
     """Settings of the runs that led to `run`, the first one first, as folders beside each other."""
-    settings = {**dataclasses.asdict(run.config), **dict.fromkeys(PLACES), "run": f"runs/{run.folder.name}"}
+    settings = {
+        **dataclasses.asdict(run.config),
+        **dict.fromkeys(PLACES),
+        "run": f"runs/{run.folder.name}",
+        "datasets": [_without_folder(name) for name in run.config.datasets],
+    }
     if run.config.start_from in (None, "pretrained"):
         return [settings]
     before = Run.open(Path(run.config.start_from))
     return [*_recipe(before), {**settings, "start_from": f"runs/{before.folder.name}"}]
+
+
+def _without_folder(dataset: str) -> str:
+    source, colon, path = dataset.partition(":")
+    return f"{source}:{Path(path).name}" if colon else dataset
 
 
 def _facts(run: Run) -> str:
@@ -151,7 +161,7 @@ def _data(config: TrainConfig) -> Iterator[str]:
     for name in config.datasets:
         builder = prepare(name, config.data_dir, config.manual_dir)
         splits = ", ".join(f"{split} {info.num_examples:,}" for split, info in builder.info.splits.items())
-        yield f"**`{name}`** ({splits}; {builder.info.homepage}). {builder.info.description}"
+        yield f"**`{_without_folder(name)}`** ({splits}; {builder.info.homepage}). {builder.info.description}"
 
 
 def _commands(run: Run, recipe: list[dict[str, Any]]) -> Iterator[str]:

@@ -36,7 +36,7 @@ from training.comparison.processes import train_all
 from training.comparison.report import write_report
 from training.config import TrainConfig
 from training.evaluate import quality
-from training.pipeline import Examples, load_examples
+from training.pipeline import Examples, examples_of
 from training.runs import Run, write_json
 
 logger = logging.getLogger(__name__)
@@ -90,11 +90,7 @@ def _arms(cell: Cell) -> tuple[dict[int, list[Arm]], dict[str, dict[str, int]]]:
     """The arms of each seed, and how many examples of each split are labelled for what."""
     common = cell.config("functional", cell.comparison.seeds[0])
 
-    def examples(split: str) -> Examples:
-        places = common.data_dir, common.manual_dir
-        return load_examples(common.datasets, split, common.chosen_tasks, common.image_size, *places)
-
-    counts = {split: _counts(examples(split), common.chosen_tasks) for split in ("train", "test")}
+    counts = {split: _counts(examples_of(common, split), common.chosen_tasks) for split in ("train", "test")}
     labelled = {name: count for name, count in counts["train"].items() if name != "all"}
     if not labelled:
         raise UserError(

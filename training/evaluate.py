@@ -20,7 +20,7 @@ from training.commands import parse
 from training.groups import figures_by_group, group_tables, ungrouped, ungrouped_in_words
 from training.labels import columns_of, labels_of
 from training.metrics import evaluate_answers
-from training.pipeline import Examples, evaluation_batches, load_examples
+from training.pipeline import Examples, evaluation_batches, examples_of
 from training.progress import track
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, Run, write_json
 
@@ -95,9 +95,7 @@ def _predict_split(run: Run, split: str, batch_size: int, kept: str) -> dict[str
     config = run.config
     digest = best_model_digest(run)  # first: training may put a better model there while this one predicts
     model = mean_of_flips(run.best_model()) if kept == PREDICTIONS_BY_FLIPS else run.best_model()
-    examples = load_examples(
-        config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
-    )
+    examples = examples_of(config, split)
     predictions: dict[str, Any] = {
         "split": np.array(split),
         **{name: examples.table[name] for name in ("id", "group")},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from multitask.tasks import MISSING, Task
+from multitask.tasks import MISSING, TASKS, Task
 
 
 def columns_of(task: Task) -> tuple[str, ...]:
@@ -14,6 +14,10 @@ def columns_of(task: Task) -> tuple[str, ...]:
     "<task>"; -1 where the label is a point, or unknown.
     """
     return (task.name, f"{task.name}_to") if task.kind == "distribution" else (task.name,)
+
+
+COLUMNS = (*(column for task in TASKS.values() for column in columns_of(task)), "group", "id")
+"""What is known of an example beside its picture."""
 
 
 def labels_of(task: Task, table: Mapping[str, np.ndarray], prefix: str = "") -> np.ndarray:

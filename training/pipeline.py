@@ -1,45 +1,40 @@
 """Examples to (images, labels, weights) batches; the training stream is a function of seed and step.
 
-Pictures of a source are decoded once, by `multitask.images`, into an uncompressed array on disk that is
-mapped into memory: any example is at hand in any order, and a set larger than memory is read as needed.
+Pictures come decoded from `training.cache` or encoded from `training.records`; either way `multitask.images`
+reads them, any example is at hand in any order, and none has to stay in memory.
 """
 
 import functools
-import hashlib
-import inspect
-import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
-from multitask import images as image_reading
 from multitask.errors import UserError
-from multitask.tasks import MISSING, TASKS, Task
+from multitask.images import decode_images
+from multitask.tasks import MISSING, Task
 from training.augment import augment
-from training.config import Augmentation
+from training.cache import decoded
+from training.config import Augmentation, TrainConfig
 from training.datasets.prepare import prepare
-from training.labels import columns_of, labels_of
-from training.progress import track
-
-COLUMNS = (*(column for task in TASKS.values() for column in columns_of(task)), "group", "id")
+from training.labels import labels_of
+from training.records import Records, indexed
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Decoded pictures with their labels.
+    """Pictures with their labels.
 
     Args:
-        pixels: uint8 [rows, S, S, 3] of each source.
+        pixels: of each source, arrays uint8 [rows, S, S, 3] or, all of them, Records.
         table: columns [N]: "source" and "row", which say where an example's pixels are, each task's label as
             `training.labels` has it, "group", "id"; -1 where unknown.
     """
 
-    pixels: tuple[np.ndarray, ...]
+    pixels: tuple[Any, ...]
     table: dict[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -55,12 +50,43 @@ class Examples:
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Pixels of the examples at `indices` [N]: uint8 [N, S, S, 3]."""
+        found = self._rows(indices)
+        return found if found.dtype == np.uint8 else decode_images(found, self.shape[0]).numpy()
+
+    def read(self, indices: tf.Tensor) -> tf.Tensor:
+        """The same in graph, where encoded pictures are decoded side by side."""
+        shape = (indices.shape[0], *self.shape)
+        if isinstance(self.pixels[0], Records):
+            encoded = tf.numpy_function(self._rows, [indices], tf.string, stateful=False)
+            return tf.ensure_shape(decode_images(encoded, self.shape[0]), shape)
+        return tf.ensure_shape(tf.numpy_function(self._rows, [indices], tf.uint8, stateful=False), shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one picture: (S, S, 3)."""
+        return self.pixels[0].shape[1:]
+
+    def _rows(self, indices: np.ndarray) -> np.ndarray:
         source, row = self.table["source"][indices], self.table["row"][indices]
-        pixels = np.empty((len(indices), *self.pixels[0].shape[1:]), np.uint8)
-        for number, array in enumerate(self.pixels):
+        decoded = not isinstance(self.pixels[0], Records)
+        found = np.empty((len(indices), *self.shape), np.uint8) if decoded else np.empty(len(indices), object)
+        for number, rows in enumerate(self.pixels):
             here = source == number
-            pixels[here] = array[row[here]]
-        return pixels
+            found[here] = rows[row[here]]
+        return found
+
+
+def examples_of(config: TrainConfig, split: str) -> Examples:
+    """A split of the data that `config` names, for the tasks that it chooses; as `load_examples`."""
+    return load_examples(
+        config.datasets,
+        split,
+        config.chosen_tasks,
+        config.image_size,
+        config.data_dir,
+        config.manual_dir,
+        config.cache,
+    )
 
 
 def load_examples(
@@ -70,10 +96,12 @@ def load_examples(
     image_size: int,
     data_dir: Path | None = None,
     manual_dir: Path | None = None,
+    cache: bool = True,
 ) -> Examples:
     """The examples of all `datasets` that have a label for any of `tasks`; prepares what is not yet prepared.
 
-    A dataset without that split adds none.
+    A dataset without that split adds none. With `cache` pictures are decoded once, to disk; without, whenever
+    they are read.
 
     Raises:
         UserError: an unknown dataset or split, or an archive that is not there.
@@ -85,7 +113,7 @@ def load_examples(
         raise UserError(f"a split of {sources} must be one of {', '.join(known)}; received {split!r}")
     pixels, tables = [], []
     for number, builder in enumerate(b for b in builders if split in b.info.splits):
-        array, table = _decoded(builder, split, image_size)
+        array, table = (decoded if cache else indexed)(builder, split, image_size)
         rows = np.arange(len(array))
         pixels.append(array)
         tables.append({**table, "source": np.full_like(rows, number), "row": rows})
@@ -121,19 +149,16 @@ def training_batches(
         to}, {task: weight float32 [batch_size]}; a missing label is a valid 0 with weight 0.
     """
 
-    def pictures(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def read(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
-            indices = batch_indices(len(examples), batch_size, seed, int(step))
-            return examples.images(indices), indices
-
-        images, indices = tf.numpy_function(read, [step], (tf.uint8, tf.int64), stateful=False)
-        return tf.ensure_shape(images, (batch_size, *examples.pixels[0].shape[1:])), indices
+    def indices(step: np.int64) -> np.ndarray:
+        return batch_indices(len(examples), batch_size, seed, int(step))
 
     def batch(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        images, indices = pictures(step)
+        chosen = tf.numpy_function(indices, [step], tf.int64, stateful=False)
+        chosen = tf.ensure_shape(chosen, (batch_size,))
+        images = examples.read(chosen)
         if augmentation is not None:
             images = augment(images, tf.stack([tf.constant(seed, tf.int64), step]), augmentation)
-        return images, *labels_and_weights(tf.ensure_shape(indices, (batch_size,)))
+        return images, *labels_and_weights(chosen)
 
     labels_and_weights = _labels_and_weights(examples, tasks)
     steps = tf.data.Dataset.counter(first_step)
@@ -152,11 +177,9 @@ def evaluation_batches(examples: Examples, tasks: Iterable[Task], batch_size: in
         positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
         inside = positions < len(examples)
         indices = tf.where(inside, positions, 0)
-        images = tf.numpy_function(examples.images, [indices], tf.uint8, stateful=False)
-        images = tf.ensure_shape(images, (batch_size, *examples.pixels[0].shape[1:]))
         labels, weights = labels_and_weights(indices)
         return (
-            images,
+            examples.read(indices),
             labels,
             {name: weight * tf.cast(inside, tf.float32) for name, weight in weights.items()},
         )
@@ -185,61 +208,3 @@ def _labels_and_weights(examples: Examples, tasks: Iterable[Task]):  # type: ign
 @functools.lru_cache(maxsize=4)
 def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
-
-
-def _decoded(
-    builder: tfds.core.DatasetBuilder, split: str, image_size: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Pixels uint8 [rows, S, S, 3], mapped from disk, and columns [rows] of a prepared split.
-
-    They lie in the prepared dataset's own folder and so go with it; their name holds what the decoding
-    depends on.
-    """
-    reading = hashlib.sha256(inspect.getsource(image_reading).encode()).hexdigest()[:8]
-    folder = Path(builder.data_path) / f"pixels_{image_size}_{reading}" / split
-    if not folder.exists():
-        _decode(builder, split, image_size, folder)
-    with np.load(folder / "table.npz") as table:
-        columns = {name: table[name] for name in COLUMNS}
-    return np.load(folder / "pixels.npy", mmap_mode="r"), columns
-
-
-def _decode(builder: tfds.core.DatasetBuilder, split: str, image_size: int, folder: Path) -> None:
-    folder.parent.mkdir(exist_ok=True)
-    count = builder.info.splits[split].num_examples
-    size, free = count * image_size**2 * 3, shutil.disk_usage(folder.parent).free
-    if free < 1.1 * size:  # what is mapped into memory ends the process where the disk does
-        raise UserError(
-            f"decoded pictures of {builder.name} {split} need {size / 1e6:.0f} MB in {folder.parent}; "
-            f"{free / 1e6:.0f} MB are free: make room, or name another data_dir"
-        )
-    unfinished = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))  # another process may decode as well
-    try:
-        _write_decoded(builder, split, image_size, unfinished)
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)  # stopped, or the other one was first
-
-
-def _write_decoded(builder: tfds.core.DatasetBuilder, split: str, image_size: int, unfinished: Path) -> None:
-    count = builder.info.splits[split].num_examples
-    pixels = np.lib.format.open_memmap(
-        unfinished / "pixels.npy", "w+", np.uint8, (count, image_size, image_size, 3)
-    )
-    examples = builder.as_dataset(split, decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False)
-    examples = examples.map(
-        lambda example: {**example, "image": image_reading.decode_image(example["image"], image_size)},
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    columns: dict[str, list[np.generic]] = {name: [] for name in COLUMNS}
-    progress = track(examples.as_numpy_iterator(), f"decoding {builder.name} {split}", count)
-    for row, example in enumerate(progress):
-        pixels[row] = example["image"]
-        for name in COLUMNS:
-            columns[name].append(example[name])
-    pixels.flush()
-    table = {name: np.array(column) for name, column in columns.items()}
-    np.savez(unfinished / "table.npz", allow_pickle=False, **table)

@@ -25,7 +25,7 @@ from training.checkpoints import EpochEnd
 from training.commands import parse_config
 from training.config import TrainConfig
 from training.phases import compile_model, phases
-from training.pipeline import Examples, evaluation_batches, load_examples, training_batches
+from training.pipeline import Examples, evaluation_batches, examples_of, training_batches
 from training.runs import Run
 from training.start import start_from
 
@@ -71,12 +71,7 @@ def _train(run: Run, config: TrainConfig) -> None:
     else:
         determinism.enable_op_determinism()
 
-    examples, validation = (
-        load_examples(
-            config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
-        )
-        for split in ("train", "validation")
-    )
+    examples, validation = examples_of(config, "train"), examples_of(config, "validation")
     learned = labelled_tasks(config, examples)
     if len(validation) == 0:
         raise UserError(

@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.tasks import TASKS
@@ -112,12 +113,32 @@ def test_taking_a_part_keeps_pictures_and_labels_together(examples):
 
 def test_drawn_faces_are_read_once_and_mapped_from_disk(data_dir, monkeypatch):
     first = load_examples(["synthetic_faces/tiny"], "validation", ALL, 16, data_dir)
-    monkeypatch.setattr("training.pipeline._decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("training.cache._decode", lambda *_: pytest.fail("decoded again"))
     again = load_examples(["synthetic_faces/tiny"], "validation", ALL, 16, data_dir)
     assert isinstance(again.pixels[0], np.memmap)
     everything = np.arange(len(first))
     np.testing.assert_array_equal(first.images(everything), again.images(everything))
     assert all(first.labelled(task).all() for task in ALL)
+
+
+def test_without_the_cache_the_stream_is_the_same(data_dir):
+    sources = ["synthetic_faces/tiny"] * 2
+    kept, read = (load_examples(sources, "validation", ALL, 17, data_dir, cache=c) for c in (True, False))
+    augmentation = Augmentation(shift=0.1, grey=0.5)
+    for stream in (
+        lambda examples: training_batches(examples, ALL, 24, 1, 2, augmentation),
+        lambda examples: evaluation_batches(examples, ALL, 100),
+    ):
+        for one, other in zip(taken(stream(kept), 3), taken(stream(read), 3), strict=True):
+            tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+    some = np.array([70, 3])
+    np.testing.assert_array_equal(kept.images(some), read.images(some))
+
+
+def test_without_the_cache_nothing_is_decoded_to_disk(data_dir):
+    for _ in range(2):  # by an index that is made, then found
+        load_examples(["synthetic_faces/tiny"], "test", ALL, 19, data_dir, cache=False)
+    assert not list(data_dir.rglob("pixels_19*"))
 
 
 def test_a_source_without_the_split_adds_nothing(data_dir, monkeypatch):

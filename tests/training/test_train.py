@@ -16,7 +16,7 @@ from training.checkpoints import EpochEnd
 from training.evaluate import evaluate
 from training.export import export
 from training.phases import compile_model
-from training.pipeline import load_examples
+from training.pipeline import examples_of
 from training.runs import Run
 from training.train import build_model, train, with_gradients
 
@@ -35,14 +35,14 @@ def assert_equal(one, two):
 def emotion_unlabelled(monkeypatch):
     """Drawn faces as a source without emotions would give them."""
 
-    def load(*arguments):
-        examples = load_examples(*arguments)
+    def load(config, split):
+        examples = examples_of(config, split)
         unknown = np.full_like(examples.table["emotion"], -1)
         return dataclasses.replace(examples, table={**examples.table, "emotion": unknown})
 
     # By sys.modules: `training.train` itself is the function.
     for module in ("training.train", "training.evaluate"):
-        monkeypatch.setattr(sys.modules[module], "load_examples", load)
+        monkeypatch.setattr(sys.modules[module], "examples_of", load)
 
 
 def test_two_runs_are_equal_and_the_seed_matters(tiny):
@@ -262,11 +262,11 @@ def test_a_full_disk_ends_in_one_line_and_nothing_is_lost(tiny):
 
 
 def test_validation_without_any_label_is_named(tiny, monkeypatch):
-    def none_to_validate(datasets, split, *others):
-        examples = load_examples(datasets, split, *others)
+    def none_to_validate(config, split):
+        examples = examples_of(config, split)
         return examples.take(np.arange(0)) if split == "validation" else examples
 
-    monkeypatch.setattr(sys.modules["training.train"], "load_examples", none_to_validate)
+    monkeypatch.setattr(sys.modules["training.train"], "examples_of", none_to_validate)
     with pytest.raises(UserError, match=r"the best epoch is chosen by validation examples; .* has none"):
         train(tiny())
 

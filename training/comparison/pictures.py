@@ -1,14 +1,15 @@
 """The pictures of a comparison's worst mistakes, where their source allows them to be passed on."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from training.comparison.matrix import CompareConfig
-from training.datasets import DATASETS
-from training.pipeline import load_examples
+from training.datasets.prepare import source_of
+from training.pipeline import examples_of
 
 
 def pictures_of_mistakes(config: CompareConfig, findings: dict[str, Any]) -> dict[str, bytes]:
@@ -26,10 +27,8 @@ def pictures_of_mistakes(config: CompareConfig, findings: dict[str, Any]) -> dic
     }
     pictures: dict[str, bytes] = {}
     for cell in config.cells:
-        if sources := [name for name in cell.datasets if DATASETS[name.partition("/")[0]].SHAREABLE]:
-            common = config.training
-            places = common.data_dir, common.manual_dir
-            examples = load_examples(sources, "test", common.chosen_tasks, common.image_size, *places)
+        if sources := [name for name in cell.datasets if source_of(name).SHAREABLE]:
+            examples = examples_of(replace(config.training, datasets=tuple(sources)), "test")
             for row in np.flatnonzero(np.isin(examples.table["id"], list(named))):
                 pictures[examples.table["id"][row].decode()] = _png(examples.images(np.array([row]))[0])
     return pictures

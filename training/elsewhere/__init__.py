@@ -18,7 +18,7 @@ from multitask.errors import UserError
 from multitask.tasks import TASKS, Task
 from training.elsewhere.check import as_table, check
 from training.elsewhere.formats import FORMATS, INPUT, THREADS, FormatName, load_saved_model, quiet
-from training.pipeline import Examples, load_examples
+from training.pipeline import Examples, examples_of
 from training.runs import Run, write_json
 
 __all__ = ["FormatName", "add_formats", "check_formats", "report"]
@@ -85,7 +85,7 @@ def add_formats(run: Run, folder: Path, formats: Sequence[FormatName]) -> dict[s
                 _check_differences(name, forms[name]["differences"], tasks, folder)
         found = {
             **labels,
-            "input": {"name": INPUT, "dtype": "uint8", "shape": [None, *pictures.pixels[0].shape[1:]]},
+            "input": {"name": INPUT, "dtype": "uint8", "shape": [None, *pictures.shape]},
             "outputs": {
                 name: {"dtype": "float32", "shape": [None, *answer.shape[1:]]}
                 for name, answer in answers.items()
@@ -110,10 +110,7 @@ def report(found: dict[str, Any]) -> Table:
 
 
 def _pictures(run: Run, split: str) -> Examples:
-    config = run.config
-    examples = load_examples(
-        config.datasets, split, config.chosen_tasks, config.image_size, config.data_dir, config.manual_dir
-    )
+    examples = examples_of(run.config, split)
     return examples.take(np.random.default_rng(0).permutation(len(examples))[:PICTURES])
 
 
