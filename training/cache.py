@@ -1,10 +1,12 @@
-"""Pictures of a prepared split, decoded once: an uncompressed array on disk, mapped into memory.
+"""Pictures of a prepared split, decoded once: an uncompressed array on disk, read row by row as needed.
 
-Any picture is at hand in any order, and what doesn't fit into memory is read as needed.
+Any picture is at hand in any order, and memory holds none: not even as pages mapped into it, which would
+count as this process's own. What fits, the system keeps in its file cache.
 """
 
 import hashlib
 import inspect
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,10 +21,39 @@ from training.labels import COLUMNS
 from training.progress import track
 
 
+class Pixels:
+    """Decoded pictures in a file of NumPy's format, a row each: uint8 [rows, S, S, 3].
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        mapped = np.load(path, mmap_mode="r")
+        self.shape: tuple[int, ...] = mapped.shape
+        self._first = mapped.offset
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __del__(self) -> None:
+        os.close(self._file)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Pixels of rows [N]: uint8 [N, S, S, 3]."""
+        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        size = found[:1].nbytes
+        for row, pixels in zip(rows.tolist(), found, strict=True):
+            # From any thread: a read at a place of its own moves no common position.
+            os.preadv(self._file, [pixels], self._first + row * size)
+        return found
+
+
 def decoded(
     builder: tfds.core.DatasetBuilder, split: str, image_size: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Pixels uint8 [rows, S, S, 3], mapped from disk, and the COLUMNS [rows] of a prepared split.
+) -> tuple[Pixels, dict[str, np.ndarray]]:
+    """The pictures and the COLUMNS [rows] of a prepared split.
 
     What is not there yet is decoded now. They lie in the prepared dataset's own folder and so go with it;
     their name holds what the decoding depends on.
@@ -33,14 +64,16 @@ def decoded(
         _decode(builder, split, image_size, folder)
     with np.load(folder / "table.npz") as table:
         columns = {name: table[name] for name in COLUMNS}
-    return np.load(folder / "pixels.npy", mmap_mode="r"), columns
+    return Pixels(folder / "pixels.npy"), columns
 
 
 def _decode(builder: tfds.core.DatasetBuilder, split: str, image_size: int, folder: Path) -> None:
     folder.parent.mkdir(exist_ok=True)
     count = builder.info.splits[split].num_examples
     size, free = count * image_size**2 * 3, shutil.disk_usage(folder.parent).free
-    if free < 1.1 * size:  # what is mapped into memory ends the process where the disk does
+    if (
+        free < 1.1 * size
+    ):  # it is written by mapping it into memory, which ends the process where the disk does
         raise UserError(
             f"decoded pictures of {builder.name} {split} need {size / 1e6:.0f} MB in {folder.parent}; "
             f"{free / 1e6:.0f} MB are free: make room, or name another data_dir"

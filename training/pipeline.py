@@ -29,7 +29,7 @@ class Examples:
     """Pictures with their labels.
 
     Args:
-        pixels: of each source, arrays uint8 [rows, S, S, 3] or, all of them, Records.
+        pixels: of each source, Pixels or an array uint8 [rows, S, S, 3]; or of all of them Records.
         table: columns [N]: "source" and "row", which say where an example's pixels are, each task's label as
             `training.labels` has it, "group", "id"; -1 where unknown.
     """

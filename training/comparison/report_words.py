@@ -171,7 +171,7 @@ COSTS: dict[str, Cost] = {
         "peak memory",
         _field("peak_memory"),
         lambda v: scaled(v, "B"),
-        "the most that a training process held, TensorFlow itself and pictures mapped from disk included",
+        "the most that a training process held, TensorFlow itself included",
     ),
     "milliseconds_1": Cost(
         "time for a picture, one at a time",
