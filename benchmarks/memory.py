@@ -5,6 +5,7 @@
 
 import ctypes
 import gc
+import os
 from pathlib import Path
 
 
@@ -19,6 +20,11 @@ def begin() -> int:
 def peak() -> int:
     """The most bytes held at once since `begin`."""
     return _status("VmHWM")
+
+
+def of_machine() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _status(key: str) -> int:

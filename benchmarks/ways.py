@@ -10,20 +10,23 @@ class Way:
 
     Args:
         name: as tables show it.
-        engine: "built-in": Keras's own layers; "derived": ours; "torch": PyTorch.
+        engine: "built-in": Keras's own layers; "derived": ours; "torch": PyTorch; "feeding": what comes
+            before a step, or, to compare with, a step on built-in layers.
         compiled: by XLA, or by PyTorch's compiler.
         channels_last: how PyTorch lays pictures out in memory.
     """
 
     name: str
-    engine: Literal["built-in", "derived", "torch"]
+    engine: Literal["built-in", "derived", "torch", "feeding"]
     compiled: bool = False
     channels_last: bool = False
 
     @property
     def steps(self) -> str:
         """The module whose functions build its steps."""
-        return "benchmarks.torch_steps" if self.engine == "torch" else "benchmarks.steps"
+        return {"torch": "benchmarks.torch_steps", "feeding": "benchmarks.feeding"}.get(
+            self.engine, "benchmarks.steps"
+        )
 
 
 WAYS = (
