@@ -1,6 +1,5 @@
 """Serves models: python -m serving --model_base_path DIR --model_name NAME, or --model_config_file FILE."""
 
-import gc
 import os
 import signal
 import socket
@@ -48,7 +47,6 @@ def _serve(
     from serving.rpc import add_services
     from serving.store import Store
 
-    gc.freeze()  # what is imported stays; looking through it takes a second, when an old version is freed
     try:
         store = Store(models, flags.allow_version_labels_for_unavailable_models, flags.enable_model_warmup)
     except Refused as refused:

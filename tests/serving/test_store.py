@@ -94,7 +94,6 @@ def test_an_old_version_is_freed_after_its_last_request(served, base, half_plus)
         served.find("half", 1)
     del lease
     assert states(served, "half") == {2: "AVAILABLE", 1: "END"}
-    served.poll()
     assert variables() is None
 
 
