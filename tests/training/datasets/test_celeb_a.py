@@ -24,6 +24,7 @@ FACES = {
     "000005.jpg": (2, -1, 1),
 }
 SPLITS = ("train", "validation", "test")
+FETCH = "tensorflow_datasets.core.download.downloader._Downloader._sync_download"
 LISTS = (
     "list_eval_partition.txt",
     "list_attr_celeba.txt",
@@ -60,6 +61,7 @@ def manual_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text("\n".join([*lines, ""]))
     known = {url: _info(folder / info.filename) for url, info in CelebA.url_infos.items()}
     monkeypatch.setattr(CelebA, "url_infos", known)
+    monkeypatch.setattr(FETCH, lambda *_: pytest.fail("the network was asked"))
     return folder
 
 
@@ -115,7 +117,7 @@ def test_a_download_that_fails_says_which_files_to_put_where(
         raise error
 
     (manual_dir / "img_align_celeba.zip").unlink()
-    monkeypatch.setattr("tensorflow_datasets.core.download.downloader._Downloader._sync_download", fail)
+    monkeypatch.setattr(FETCH, fail)
     with pytest.raises(UserError, match=message) as caught:
         prepare("celeb_a", tmp_path / "data", manual_dir, download=True)
     line = str(caught.value)
