@@ -9,7 +9,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -76,7 +76,6 @@ def _write_saved_model(model: keras.Model, tasks: list[Task], size: int, folder:
         return {name: answer for task in tasks for name, answer in task.decode(logits[task.name]).items()}
 
     archive = keras.export.ExportArchive()
-    archive.track(model)
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     images = tf.TensorSpec((None, size, size, 3), tf.uint8, name="images")
     archive.add_endpoint(
@@ -137,6 +136,8 @@ class _Command:
         average_flips: answer by the mean over a picture and its mirror image, at twice the cost.
         formats: what else to write it as, for places without TensorFlow; each is checked on pictures of the
             run's own data. See docs/formats.md.
+        data_dir: where those pictures are prepared, if not where they were in training.
+        manual_dir: where their archives are, if not where they were in training.
     """
 
     to: Path
@@ -145,6 +146,8 @@ class _Command:
     version: int | None = None
     average_flips: bool = False
     formats: tuple[FormatName, ...] = ()
+    data_dir: Path | None = None
+    manual_dir: Path | None = None
 
 
 def _main() -> None:
@@ -155,6 +158,9 @@ def _main() -> None:
             f"{'neither' if command.run is None else f'{command.run} and --pretrained'}"
         )
     run = Run.open(command.run or SHIPPED)
+    places = {"data_dir": command.data_dir, "manual_dir": command.manual_dir}
+    moved: dict[str, Any] = {name: place for name, place in places.items() if place is not None}
+    run = dataclasses.replace(run, config=dataclasses.replace(run.config, **moved))
     check_formats(run, command.formats)
     folder = export(run, command.to, command.version, command.average_flips)
     print(f"exported: {folder}\nnext: python -m serving --model_base_path {command.to} --model_name faces")
