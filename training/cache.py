@@ -29,10 +29,11 @@ class Pixels:
     """
 
     def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDONLY)
+        self._path = path
         mapped = np.load(path, mmap_mode="r")
         self.shape: tuple[int, ...] = mapped.shape
         self._first = mapped.offset
-        self._file = os.open(path, os.O_RDONLY)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -46,7 +47,8 @@ class Pixels:
         size = found[:1].nbytes
         for row, pixels in zip(rows.tolist(), found, strict=True):
             # From any thread: a read at a place of its own moves no common position.
-            os.preadv(self._file, [pixels], self._first + row * size)
+            if os.preadv(self._file, [pixels], self._first + row * size) < size:
+                raise OSError(f"{self._path} ends before row {row}: remove its folder, and it is made anew")
         return found
 
 

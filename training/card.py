@@ -7,6 +7,8 @@ README.md, a model card (Mitchell et al. 2019, "Model cards for model reporting"
 
 import dataclasses
 import itertools
+import json
+import shlex
 import shutil
 import string
 from collections.abc import Iterable, Iterator
@@ -24,6 +26,7 @@ from training.datasets.prepare import prepare
 from training.evaluate import PREDICTIONS, PREDICTIONS_BY_FLIPS, evaluate, load_predictions
 from training.groups import FIGURE_NAMES, Group, in_words, together, ungrouped_in_words
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, PLACES, Run, write_json
+from training.start import before_of
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 KEPT = ("best.keras", "metrics.jsonl", "summary.json", EVALUATION, EVALUATION_BY_FLIPS)
@@ -69,8 +72,13 @@ def command_line(config: TrainConfig) -> str:
     """The shortest command that trains `config`, its places left out."""
     words = ["python -m training.train"]
     for part, flag, value in _changed(config, TrainConfig()):
+        flag = flag.replace("_", "-")
         if part not in PLACES:
-            words.append(f"--{flag.replace('_', '-')}{'' if value is True else f' {_in_shell(value)}'}")
+            words.append(
+                f"--{'' if value else 'no-'}{flag}"
+                if isinstance(value, bool)
+                else f"--{flag} {_in_shell(value)}"
+            )
     lines = [" ".join(words[first : first + 3]) for first in range(1, len(words), 3)]
     return " \\\n    ".join([words[0], *lines])
 
@@ -86,8 +94,8 @@ def _changed(config: Any, default: Any, prefix: str = "") -> Iterator[tuple[str,
 
 def _in_shell(value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{key} {item}" for key, item in value.items())
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        value = tuple(itertools.chain.from_iterable(value.items()))
+    return shlex.join(map(str, value if isinstance(value, tuple) else (value,)))
 
 
 def _recipe(run: Run) -> list[dict[str, Any]]:
@@ -97,11 +105,15 @@ def _recipe(run: Run) -> list[dict[str, Any]]:
         **dict.fromkeys(PLACES),
         "run": f"runs/{run.folder.name}",
         "datasets": [_without_folder(name) for name in run.config.datasets],
+        "weights": run.config.weights and Path(run.config.weights).name,
     }
-    if run.config.start_from in (None, "pretrained"):
+    kept = run.folder / "recipe.json"
+    if kept.exists():  # it was given away itself
+        return json.loads(kept.read_text())
+    if run.config.start_from is None:
         return [settings]
-    before = Run.open(Path(run.config.start_from))
-    return [*_recipe(before), {**settings, "start_from": f"runs/{before.folder.name}"}]
+    before = _recipe(before_of(run.config))
+    return [*before, {**settings, "start_from": before[-1]["run"]}]
 
 
 def _without_folder(dataset: str) -> str:
@@ -166,10 +178,13 @@ def _data(config: TrainConfig) -> Iterator[str]:
 
 def _commands(run: Run, recipe: list[dict[str, Any]]) -> Iterator[str]:
     for settings in recipe:
-        start = settings["start_from"]
-        places = f"--run {settings['run']}{f' --start-from {start}' if start else ''}"
-        config = Run.settings({**settings, "start_from": None})  # which would become a path of this machine
-        yield f"    {command_line(config)} \\\n    {places}".replace("\n", "\n    ")
+        # What would become a path of this machine stands apart.
+        paths = {name: settings[name] for name in ("run", "start_from", "weights") if settings[name]}
+        if any(":" in name for name in settings["datasets"]):
+            paths["datasets"] = tuple(settings["datasets"])
+        config = Run.settings({**settings, **{name: getattr(TrainConfig(), name) for name in paths}})
+        named = " ".join(f"--{name.replace('_', '-')} {_in_shell(path)}" for name, path in paths.items())
+        yield f"    {command_line(config)} \\\n    {named}".replace("\n", "\n    ")
     seconds = (run.summary or {})["seconds"]
     yield f"\nThe last of these took {seconds / 60:.0f} minutes."
 
@@ -183,12 +198,16 @@ class _Command:
         to: folder to write.
         title: of the card.
         terms: a file that says, in Markdown, under which terms.
+        data_dir: where its data is prepared, if not where it was in training.
+        manual_dir: where its archives are, if not where they were in training.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     to: Path
     title: str = "Age, emotion and gender from a face"
     terms: Path | None = None
+    data_dir: Path | None = None
+    manual_dir: Path | None = None
 
 
 def _main() -> None:
@@ -196,7 +215,8 @@ def _main() -> None:
     if command.terms is not None and not command.terms.is_file():
         raise UserError(f"terms must be a file of Markdown; received {command.terms}, which is none")
     terms = command.terms.read_text() if command.terms else ""
-    folder = publish(Run.open(command.run), command.to, command.title, terms)
+    run = Run.open(command.run).at(command.data_dir, command.manual_dir)
+    folder = publish(run, command.to, command.title, terms)
     print(f"published: {folder}\nread: {folder / 'README.md'}")
 
 

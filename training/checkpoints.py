@@ -96,20 +96,27 @@ class EpochEnd(keras.callbacks.Callback):
         self._state["peak_memory"].assign(max(int(self._state["peak_memory"]), _peak_memory()))
         self._state["epochs"].assign(epoch + 1)
         self._write_history([*self._run.history, {"epoch": epoch + 1, "seconds": seconds, **figures}])
+        if epoch + 1 == self.params["epochs"]:
+            self._take_averages()  # as Keras does when a phase has ended: the next one starts there
         self._checkpoints.save()
         self.model.stop_training = self.epochs_left == 0
 
     def _save_network(self) -> None:
-        weights = self._trained.get_weights()
-        if self._run.config.weight_averaging:
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        variables = self.model.trainable_variables  # a balancing strategy's own among them
+        kept = [variable.numpy() for variable in variables]
+        self._take_averages()
         self._network.set_weights(self._trained.get_weights())
         unfinished = self._run.folder / ".best.keras"
         # Made anew: the trained one remembers how it was compiled.
         network = keras.Model(self._network.input, self._network.output, name=self._network.name)
         network.save(unfinished, include_optimizer=False)
         os.replace(unfinished, self._run.folder / "best.keras")
-        self._trained.set_weights(weights)
+        for variable, value in zip(variables, kept, strict=True):
+            variable.assign(value)
+
+    def _take_averages(self) -> None:
+        if self._run.config.weight_averaging:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def finish(self, learned: list[Task], examples: int) -> None:
         """Writes the summary that marks the run as finished; peak_memory is the whole process's, in bytes."""

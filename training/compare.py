@@ -169,6 +169,7 @@ class _Settings(TrainConfig):
     trunk: Suppress[str] = "resnet"
     seed: Suppress[int] = 0
     gradients: Suppress[Gradients] = "autodiff"
+    start_from: Suppress[str | None] = None
     balancing: Suppress[Balancing] = "equal"
     task_weights: Suppress[dict[str, float]] = field(default_factory=dict)
 
@@ -181,7 +182,7 @@ class _Command(CompareConfig):
 
 def _main() -> None:
     preset, rest = split_preset()
-    settings = _Settings(**vars(preset))
+    settings = _Settings(**{**vars(preset), "gradients": "autodiff", "start_from": None})
     summary = (CompareConfig.__doc__ or "").partition("\n")[0]
     config = parse(
         _Command, rest, default=_Command(training=settings), description=f"{summary} {PRESET_HELP}"

@@ -1,6 +1,7 @@
 """Judges a run's best model on examples it has not seen: `python -m training.evaluate RUN`."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from multitask.errors import run_command
 from multitask.tasks import MISSING, TASKS, Task
 from training import figures
 from training.commands import parse
+from training.datasets.prepare import state_of
 from training.groups import figures_by_group, group_tables, ungrouped, ungrouped_in_words
 from training.labels import columns_of, labels_of
 from training.metrics import evaluate_answers
@@ -51,7 +53,7 @@ def evaluate(
     """
     kept = PREDICTIONS_BY_FLIPS if average_flips else PREDICTIONS
     predictions = load_predictions(run, kept)
-    if predictions is None or predictions["split"] != split:
+    if predictions is None or predictions["split"] != split or predictions.get("data") != _data(run):
         predictions = _predict_split(run, split, batch_size, kept)
     found: dict[str, Any] = {
         "split": split,
@@ -79,9 +81,10 @@ def load_predictions(run: Run, kept: str = PREDICTIONS) -> dict[str, np.ndarray]
     """What `run`'s best model answered when it was last evaluated; None if it was not, or is another by now.
 
     Returns:
-        "split": its name; and, an example a row in the order of `load_examples`: "id"; "group", the race
-        code; "label_" and each of `columns_of` every task in TASKS, -1 unknown; the run's answers, as
-        `Task.decode` names them (none where the split has no labelled example).
+        "split": its name; "data": the state that they were in; and, an example a row in the order of
+        `load_examples`: "id"; "group", the race code; "label_" and each of `columns_of` every task in TASKS,
+        -1 unknown; the run's answers, as `Task.decode` names them (none where the split has no labelled
+        example).
     """
     path = run.folder / kept
     if not path.exists():
@@ -98,6 +101,7 @@ def _predict_split(run: Run, split: str, batch_size: int, kept: str) -> dict[str
     examples = examples_of(config, split)
     predictions: dict[str, Any] = {
         "split": np.array(split),
+        "data": np.array(_data(run)),
         **{name: examples.table[name] for name in ("id", "group")},
         **{f"label_{name}": examples.table[name] for task in TASKS.values() for name in columns_of(task)},
         **predict(model, config.chosen_tasks, examples, batch_size),
@@ -106,6 +110,10 @@ def _predict_split(run: Run, split: str, batch_size: int, kept: str) -> dict[str
     np.savez(unfinished, model=np.array(digest), **predictions)
     unfinished.replace(run.folder / kept)
     return predictions
+
+
+def _data(run: Run) -> str:
+    return json.dumps({name: state_of(name) for name in run.config.datasets})
 
 
 def best_model_digest(run: Run) -> str | None:
@@ -166,16 +174,20 @@ class _Command:
         run: folder of the run.
         split: which part of its data.
         average_flips: judge the mean over a picture and its mirror image.
+        data_dir: where that data is prepared, if not where it was in training.
+        manual_dir: where its archives are, if not where they were in training.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     split: str = "test"
     average_flips: bool = False
+    data_dir: Path | None = None
+    manual_dir: Path | None = None
 
 
 def _main() -> None:
     command = parse(_Command)
-    run = Run.open(command.run)
+    run = Run.open(command.run).at(command.data_dir, command.manual_dir)
     found = evaluate(run, command.split, average_flips=command.average_flips)
     console = Console(highlight=False)
     for part in report(run, found):

@@ -9,7 +9,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -157,10 +157,7 @@ def _main() -> None:
             "export takes the folder of a run or --pretrained, one of the two; received "
             f"{'neither' if command.run is None else f'{command.run} and --pretrained'}"
         )
-    run = Run.open(command.run or SHIPPED)
-    places = {"data_dir": command.data_dir, "manual_dir": command.manual_dir}
-    moved: dict[str, Any] = {name: place for name, place in places.items() if place is not None}
-    run = dataclasses.replace(run, config=dataclasses.replace(run.config, **moved))
+    run = Run.open(command.run or SHIPPED).at(command.data_dir, command.manual_dir)
     check_formats(run, command.formats)
     folder = export(run, command.to, command.version, command.average_flips)
     print(f"exported: {folder}\nnext: python -m serving --model_base_path {command.to} --model_name faces")

@@ -5,7 +5,7 @@ summary.json    written at the end     tensorboard/     the same for TensorBoard
 checkpoints/    to resume from         best.keras       the model of the best epoch
 predictions.npz, evaluation.json and figures/   what `training.evaluate` finds; and predictions_flips.npz,
                 evaluation_flips.json where pictures are judged together with their mirror images
-lock            held while it is trained
+data.json       the state its data were in   lock   held while it is trained
 """
 
 import dataclasses
@@ -114,6 +114,31 @@ class Run:
             places = {name: (path := getattr(self.config, name)) and path.absolute() for name in PLACES}
             write_json(self.folder / "config.json", {**dataclasses.asdict(self.config), **places})
             yield self
+
+    def keep_data(self, states: dict[str, str]) -> None:
+        """Notes in what state the data are that the run learns from.
+
+        Args:
+            states: of each source, as `training.datasets.prepare.state_of`.
+
+        Raises:
+            UserError: epochs have ended that saw them in another state.
+        """
+        path = self.folder / "data.json"
+        found = _read_json(path)
+        if self.history and found and found != states:
+            changed = ", ".join(name for name in states if states[name] != found.get(name))
+            raise UserError(
+                f"a run keeps its data; {changed} has changed since {self.folder} was started: choose "
+                "another --run, which by --start-from can begin where this one stands"
+            )
+        write_json(path, states)
+
+    def at(self, data_dir: Path | None, manual_dir: Path | None) -> "Run":
+        """The same run where its data now are; None: where they were in training."""
+        places = {"data_dir": data_dir, "manual_dir": manual_dir}
+        moved: dict[str, Any] = {name: place for name, place in places.items() if place is not None}
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, **moved))
 
     @property
     def summary(self) -> dict[str, Any] | None:

@@ -15,27 +15,44 @@ SHIPPED = Path(__file__).parents[1] / "models" / "pretrained"
 """The run whose best model comes with the project."""
 
 
+def before_of(config: TrainConfig) -> Run:
+    """The run that `config.start_from` names.
+
+    Raises:
+        UserError: there is none.
+    """
+    return Run.open(SHIPPED if config.start_from == "pretrained" else Path(config.start_from or ""))
+
+
 def start_from(network: keras.Model, config: TrainConfig) -> None:
     """Gives `network` the weights that `config.start_from` names, if it names any.
 
-    Pictures may be of another size. A head whose task the other model hasn't learned stays as it is, which is
-    named in the log.
+    Pictures may be of another size where that does not change the shapes of the trunk's weights. A head whose
+    task the other model hasn't learned stays as it is, which is named in the log.
 
     Raises:
-        UserError: no run, no finished epoch, or another trunk.
+        UserError: no run, no finished epoch, another trunk, or pictures of a size that doesn't fit.
     """
     if config.start_from is None:
         return
-    run = Run.open(SHIPPED if config.start_from == "pretrained" else Path(config.start_from))
+    run = before_of(config)
     if run.config.trunk != config.trunk:
         raise UserError(
             f"start_from must be a run with the same trunk; received {run.folder} with {run.config.trunk}, "
             f"trunk {config.trunk}: choose --trunk {run.config.trunk}, or another run"
         )
     other = run.best_model()
-    network.get_layer("trunk").set_weights(other.get_layer("trunk").get_weights())
+    try:
+        network.get_layer("trunk").set_weights(other.get_layer("trunk").get_weights())
+    except ValueError as error:
+        raise UserError(
+            f"the weights of {config.trunk} are made for one size of pictures; received {run.folder} of "
+            f"{run.config.image_size}, image_size {config.image_size}: choose --image-size "
+            f"{run.config.image_size}, or a run whose trunk ends in global pooling"
+        ) from error
+    learned = (run.summary or {}).get("learned", run.config.tasks)
     for task in config.chosen_tasks:
-        if task.name in run.config.tasks:
+        if task.name in learned:
             network.get_layer(task.name).set_weights(other.get_layer(task.name).get_weights())
         else:
             logger.info("%s: not learned by %s; its head starts from random weights", task.name, run.folder)

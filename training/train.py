@@ -24,6 +24,7 @@ from training.balancing import balance
 from training.checkpoints import EpochEnd
 from training.commands import parse_config
 from training.config import TrainConfig
+from training.datasets.prepare import state_of
 from training.phases import compile_model, phases
 from training.pipeline import Examples, evaluation_batches, examples_of, training_batches
 from training.runs import Run
@@ -71,6 +72,7 @@ def _train(run: Run, config: TrainConfig) -> None:
     else:
         determinism.enable_op_determinism()
 
+    run.keep_data({name: state_of(name) for name in config.datasets})
     examples, validation = examples_of(config, "train"), examples_of(config, "validation")
     learned = labelled_tasks(config, examples)
     if len(validation) == 0:
@@ -84,7 +86,8 @@ def _train(run: Run, config: TrainConfig) -> None:
     steps = max(1, round(len(examples) / config.batch_size))
     keras.utils.set_random_seed(config.seed)  # after the data is read: preparing it draws numbers as well
     network = build_model(config)
-    start_from(network, config)
+    if not run.history:  # else the checkpoint has what came of them
+        start_from(network, config)
     trained = with_gradients(network, config)
     model = balance(trained, config.balancing, config.seed, steps)
     schedule = phases(config)

@@ -3,11 +3,12 @@ import json
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from multitask.errors import UserError
-from training.card import command_line, publish
+from training.card import _commands, _recipe, command_line, publish
 from training.commands import parse_config
 from training.config import PRESETS, Augmentation, TrainConfig
 from training.runs import Run
@@ -67,11 +68,34 @@ def test_the_card_has_figures_groups_data_recipe_and_terms(published):
             augmentation=Augmentation(grey=0.2, zoom=0.1),
             gradients="fastest",
         ),
+        TrainConfig(datasets=("manifest:/faces of mine/some.csv", "fer2013"), cache=False),
     ],
 )
 def test_the_command_trains_the_same(config):
     arguments = shlex.split(command_line(config).replace("\\\n", " "))[3:]
     assert parse_config(arguments) == dataclasses.replace(config, run=TrainConfig().run)
+
+
+def test_a_run_given_away_of_one_that_was_has_the_whole_recipe(published, tmp_path):
+    run, folder = published
+    (tmp_path / "again").mkdir()
+    third = Run(tmp_path / "again", dataclasses.replace(run.config, start_from=folder))
+    recipe = json.loads((folder / "recipe.json").read_text())
+    assert _recipe(third)[:-1] == recipe
+    assert _recipe(third)[-1]["start_from"] == "runs/second"
+
+
+def test_paths_of_data_and_weights_are_names_alone():
+    config = TrainConfig(
+        run="/there/mine", datasets=("manifest:/home/me/some.csv",), trunk="pretrained:VGG16", weights="/w.h5"
+    )
+    run = Run(Path("/there/mine"), config)
+    settings = _recipe(run)
+    assert "/home" not in json.dumps(settings)
+    (command, _) = list(_commands(SimpleNamespace(summary={"seconds": 60}), settings))
+    assert "--datasets manifest:some.csv" in command
+    assert "--weights w.h5" in command
+    assert str(Path.cwd()) not in command
 
 
 def test_an_unfinished_run_is_not_given_away(tiny, tmp_path):

@@ -40,7 +40,7 @@ def test_train_evaluate_export(tmp_path, data_dir):
         (
             "training.train",
             ["--preset", "giant"],
-            "error: preset must be one of drawn, quick, faces; received 'giant'",
+            "error: preset must be one of drawn, quick, faces, fine_tune; received 'giant'",
         ),
         (
             "training.evaluate",
@@ -56,6 +56,7 @@ def test_train_evaluate_export(tmp_path, data_dir):
         ("training.export", ["a", "--pretrained", "--to", "b"], "error: export takes the folder of"),
         ("training.compare", ["--epochs", "0"], "error: epochs must be at least 1; received 0"),
         ("training.compare", ["--trunks", "lenet", "vgg99"], "error: trunk must be one of lenet, "),
+        ("training.train", ["--preset", "fine_tune"], "error: a manifest must be a file"),
         ("training.compare", ["--seeds", "1", "1"], "error: seeds must differ; received 1 1"),
     ],
 )

@@ -1,7 +1,7 @@
 import pytest
 
 from multitask.errors import UserError
-from training.config import TrainConfig
+from training.config import Augmentation, TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ from training.config import TrainConfig
         ({"epochs": 0}, "epochs must be at least 1; received 0"),
         ({"seed": -1}, "seed must be in"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
+        ({"augmentation": Augmentation(zoom=1.0)}, "augmentation.zoom must be below 1"),
         ({"weight_averaging": 1.0}, r"weight_averaging must be in \[0, 1\); received 1.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
     ],

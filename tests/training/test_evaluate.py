@@ -38,7 +38,7 @@ def test_a_run_is_judged_and_what_it_answered_is_kept(tiny, predicted):
     examples = load_examples(config.datasets, "test", config.chosen_tasks, config.image_size, config.data_dir)
     kept = load_predictions(run)
     columns = [f"label_{name}" for name in (*TASKS, "age_to")]
-    assert set(kept) == {"split", "id", "group", *columns, "emotion", "gender"}
+    assert set(kept) == {"split", "data", "id", "group", *columns, "emotion", "gender"}
     np.testing.assert_array_equal(kept["id"], examples.table["id"])
     np.testing.assert_array_equal(kept["label_age"], examples.table["age"])
     assert np.mean((kept["gender"] > 0.5) == kept["label_gender"]) == found["tasks"]["gender"]["accuracy"]
@@ -68,6 +68,15 @@ def test_a_run_is_judged_and_what_it_answered_is_kept(tiny, predicted):
     assert load_predictions(run) is None
     assert evaluate(run, "train")["tasks"]["gender"]["confusion"][0][0] == 0
     assert predicted == [64, 192, 192]
+
+
+def test_data_that_have_changed_are_judged_anew(tiny, predicted, monkeypatch):
+    run = Run.start(tiny(tasks=("gender",)))
+    build_model(run.config).save(run.folder / "best.keras")
+    evaluate(run)
+    monkeypatch.setattr(sys.modules["training.evaluate"], "state_of", lambda name: "another")
+    evaluate(run)
+    assert predicted == [64, 64]
 
 
 def test_flips_are_judged_apart(tiny):

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -6,6 +7,7 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.tasks import TASKS
+from training.cache import Pixels
 from training.config import Augmentation
 from training.datasets.prepare import prepare
 from training.pipeline import Examples, batch_indices, evaluation_batches, load_examples, training_batches
@@ -138,6 +140,14 @@ def test_without_the_cache_nothing_is_decoded_to_disk(data_dir):
     for _ in range(2):  # by an index that is made, then found
         load_examples(["synthetic_faces/tiny"], "test", ALL, 19, data_dir, cache=False)
     assert not list(data_dir.rglob("pixels_19*"))
+
+
+def test_a_file_of_pixels_that_was_cut_off_is_named(tmp_path):
+    np.save(tmp_path / "pixels.npy", np.zeros((4, 8, 8, 3), np.uint8))
+    pixels = Pixels(tmp_path / "pixels.npy")
+    os.truncate(tmp_path / "pixels.npy", 500)
+    with pytest.raises(OSError, match="ends before row 3"):
+        pixels[np.array([0, 3])]
 
 
 def test_a_source_without_the_split_adds_nothing(data_dir, monkeypatch):

@@ -36,10 +36,22 @@ def test_training_starts_where_the_other_run_ended(tiny):
     assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], rel=1e-5)
 
 
+def test_a_head_that_was_chosen_but_not_learned_is_not_taken(tiny, earlier, caplog):
+    caplog.set_level("INFO", logger="training")
+    (earlier.folder / "summary.json").write_text('{"learned": ["age"]}')
+    config = tiny(trunk="resnet", tasks=("age", "gender"), start_from=earlier.folder)
+    start_from(build_model(config), config)
+    assert f"gender: not learned by {earlier.folder}; its head starts from random weights" in caplog.messages
+
+
 def test_another_trunk_or_no_run_is_named(tiny, earlier, tmp_path):
     with pytest.raises(
         UserError, match=r"start_from must be a run with the same trunk; .* choose --trunk resnet"
     ):
         train(tiny(trunk="lenet", start_from=earlier.folder))
+    lenet = Run.start(tiny("lenet"))
+    build_model(lenet.config).save(lenet.folder / "best.keras")
+    with pytest.raises(UserError, match=r"made for one size of pictures; .* choose --image-size 32"):
+        train(tiny(start_from=lenet.folder, image_size=48))
     with pytest.raises(UserError, match=r"run must be a folder made by training.train; received .*nowhere"):
         train(tiny(start_from=tmp_path / "nowhere"))

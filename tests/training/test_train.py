@@ -52,7 +52,11 @@ def test_two_runs_are_equal_and_the_seed_matters(tiny):
     assert first.history[-1]["val_loss"] != other.history[-1]["val_loss"]
 
 
-@pytest.mark.parametrize("settings", [{}, {"weight_averaging": 0.9}], ids=["plain", "averaged"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"weight_averaging": 0.9, "frozen_epochs": 1, "balancing": "uncertainty"}],
+    ids=["plain", "averaged, in phases"],
+)
 def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch, settings):
     whole = train(tiny("whole", epochs=3, **settings))
 
@@ -269,6 +273,16 @@ def test_validation_without_any_label_is_named(tiny, monkeypatch):
     monkeypatch.setattr(sys.modules["training.train"], "examples_of", none_to_validate)
     with pytest.raises(UserError, match=r"the best epoch is chosen by validation examples; .* has none"):
         train(tiny())
+
+
+def test_a_run_keeps_the_data_it_has_learned_from(tiny):
+    run = Run.start(tiny())
+    run.keep_data({"manifest:mine.csv": "1.0.0 mine-1"})
+    run.keep_data({"manifest:mine.csv": "1.0.0 mine-2"})  # no epoch has ended yet
+    (run.folder / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    run.keep_data({"manifest:mine.csv": "1.0.0 mine-2"})
+    with pytest.raises(UserError, match=r"a run keeps its data; manifest:mine.csv has changed since"):
+        run.keep_data({"manifest:mine.csv": "1.0.0 mine-3"})
 
 
 def test_one_process_trains_a_run(tiny):

@@ -57,6 +57,18 @@ def prepare(
     return builder
 
 
+def state_of(name: str) -> str:
+    """What tells the data of a source from what they were: version, configuration, and of a manifest a digest
+    of its rows and pictures.
+
+    Raises:
+        UserError: no such source, or no such manifest.
+    """
+    source: Any = source_of(name)
+    config = _config(name, source)
+    return f"{source.VERSION} {getattr(config, 'name', config) or ''}".strip()
+
+
 def _config(name: str, source: type[tfds.core.DatasetBuilder]) -> str | ManifestConfig | None:
     if source is DATASETS[MANIFEST]:
         path = name.removeprefix(MANIFEST).removeprefix(":")

@@ -111,6 +111,11 @@ def report(found: dict[str, Any]) -> Table:
 
 def _pictures(run: Run, split: str) -> Examples:
     examples = examples_of(run.config, split)
+    if not len(examples):
+        raise UserError(
+            f"formats are checked and calibrated by pictures of the run's data; its {split} split has none: "
+            "give it some, or leave --formats out"
+        )
     return examples.take(np.random.default_rng(0).permutation(len(examples))[:PICTURES])
 
 

@@ -84,6 +84,7 @@ def test_which_arms_there_are(settings, labelled, names):
         ({"seeds": ()}, "seeds must name at least one; received none"),
         ({"datasets": ("utk_face", "utk_face")}, "datasets must differ; received utk_face utk_face"),
         ({"seeds": (-1,)}, "seed must be in"),
+        ({"training": TrainConfig(start_from="there")}, "trains every network from its beginning"),
     ],
 )
 def test_settings_that_no_run_would_take_are_named_at_once(settings, message):
