@@ -10,6 +10,7 @@ import numpy as np
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
+from serving.batching import Batcher
 from serving.errors import Code, UserError, reason
 from serving.quiet import tf
 
@@ -53,12 +54,16 @@ class Model:
         metadata: the signatures as the SavedModel describes them.
         labels: `assets.extra/labels.json` as it is; None if the export has none.
         loaded: what the signatures' functions need kept alive: their variables.
+        name: what clients call it.
+        batcher: what puts its requests together; None if they are computed one by one.
     """
 
     signatures: dict[str, Signature]
     metadata: SignatureDefMap
     labels: bytes | None
     loaded: Any
+    name: str = ""
+    batcher: Batcher | None = None
 
 
 class Unloadable(UserError):
@@ -94,8 +99,14 @@ def _code(error: Exception) -> Code:
     return next((code for kind, code in kinds.items() if isinstance(error, kind)), "INTERNAL")
 
 
-def load(export: Path, warm_up: bool = True) -> Model:
+def load(export: Path, warm_up: bool = True, name: str = "", batcher: Batcher | None = None) -> Model:
     """The SavedModel in a folder, its warm-up requests replayed if asked to.
+
+    Args:
+        export: the folder.
+        warm_up: whether to replay them.
+        name: what clients call the model.
+        batcher: what puts requests together.
 
     Raises:
         Unloadable: there is none that loads, or it can't answer its own warm-up requests.
@@ -121,7 +132,7 @@ def load(export: Path, warm_up: bool = True) -> Model:
     }
     if warm_up:
         _warm_up(export / WARMUP, signatures)
-    return Model(signatures, metadata, labels, loaded)
+    return Model(signatures, metadata, labels, loaded, name, batcher)
 
 
 def _signature_defs(export: Path) -> SignatureDefMap:

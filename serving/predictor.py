@@ -1,21 +1,18 @@
 """A model in a script, without a server: encoded pictures to answers in words."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from serving.answers import describe
-from serving.errors import Refused, UserError, reason
+from serving.calls import call
+from serving.errors import Refused, UserError
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature, load
 from serving.pictures import upright
-from serving.quiet import tf
 from serving.versions import versions
-
-# isort: split
-from tensorflow.core.protobuf.error_codes_pb2 import Code
 
 BATCH = 32
 
@@ -52,29 +49,9 @@ class Predictor:
         """One call into a signature: arrays by input name to arrays by output name.
 
         Raises:
-            Refused: INVALID_ARGUMENT, an input without a default is missing, one is unknown or of another
-                type or shape, or the model rejects it; otherwise as TensorFlow fails.
+            Refused: as by `calls.call`.
         """
-        extra = sorted(inputs.keys() - signature.inputs.keys())
-        missing = sorted(signature.inputs.keys() - signature.defaults.keys() - inputs.keys())
-        if extra or missing:
-            raise Refused(
-                "INVALID_ARGUMENT",
-                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
-                f"len({_braced(inputs)}) != len({_braced(signature.inputs)}). "
-                f"Sent extra: {_braced(extra)}. Missing but required: {_braced(missing)}.",
-            )
-        values = {**signature.defaults, **inputs}
-        tensors = {name: _tensor(values[name], spec) for name, spec in signature.inputs.items()}
-        try:
-            outputs = signature.function(**tensors)
-        except tf.errors.OpError as error:
-            raise Refused(Code.Name(error.error_code), reason(error.message)) from error
-        # Of a single string, numpy() makes bytes.
-        return {
-            name: np.asarray(outputs[name].numpy(), outputs[name].dtype.as_numpy_dtype)
-            for name in signature.outputs
-        }
+        return call(self.model, signature, inputs)
 
     def predict(self, pictures: Sequence[bytes | Path | str]) -> list[dict[str, dict[str, Any]]]:
         """What the model says of each encoded picture or picture file, as `answers.describe` puts it.
@@ -114,22 +91,3 @@ class Predictor:
 
     def _tasks(self) -> dict[str, dict[str, Any]]:
         return json.loads(self.model.labels).get("tasks", {}) if self.model.labels else {}
-
-
-def _braced(names: Iterable[str]) -> str:
-    return f"{{{','.join(sorted(names))}}}"
-
-
-def _tensor(value: np.ndarray, spec: tf.TensorSpec) -> tf.Tensor:
-    array = np.asarray(value)
-    if not spec.shape.is_compatible_with(array.shape):
-        wanted = [-1 if size is None else size for size in spec.shape]
-        raise Refused(
-            "INVALID_ARGUMENT", f"input {spec.name} must have shape {wanted}; received {list(array.shape)}"
-        )
-    try:
-        if spec.dtype != tf.string and array.dtype != spec.dtype.as_numpy_dtype:
-            raise TypeError(f"an array of {array.dtype}")
-        return tf.constant(array, spec.dtype)
-    except (TypeError, ValueError) as error:
-        raise Refused("INVALID_ARGUMENT", f"input {spec.name} must be {spec.dtype.name}: {error}") from error

@@ -1,0 +1,122 @@
+"""One call into a model's signature: checked, and computed alone or together with others."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from serving.deadline import deadline
+from serving.errors import Refused, reason
+from serving.loading import DEFAULT_SIGNATURE, Model, Signature
+from serving.merging import Arrays
+from serving.metrics import DECODE_LATENCY
+from serving.quiet import tf
+
+# isort: split
+from tensorflow.core.protobuf.error_codes_pb2 import Code
+
+DECODE, PREDICT = "decode_images", "predict_images"
+
+
+def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    """One call into a signature of a model: arrays by input name to arrays by output name.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, an input without a default is missing, one is unknown or of another type or
+            shape, or the model rejects it; otherwise as TensorFlow fails, or as `Batcher.run` refuses.
+    """
+    arrays = _checked(signature, inputs)
+    if model.batcher is None:
+        return _compute(signature, arrays)
+    if signature is model.signatures.get(DECODE):
+        return _decode(model, arrays)
+    if decodes_first(model, signature):
+        arrays = _decode(model, arrays)
+        signature = model.signatures[PREDICT]
+    if not (has_rows(signature) and _rows_agree(arrays)):
+        return _compute(signature, arrays)
+    return model.batcher.run(
+        model.name, id(signature), lambda batch: _compute(signature, batch), arrays, deadline()
+    )
+
+
+def decodes_first(model: Model, signature: Signature) -> bool:
+    """Whether a signature is the default one and does what DECODE and PREDICT do in turn."""
+    decode, predict = model.signatures.get(DECODE), model.signatures.get(PREDICT)
+    return (
+        decode is not None
+        and predict is not None
+        and signature is model.signatures.get(DEFAULT_SIGNATURE)
+        and signature.inputs == decode.inputs
+        and decode.outputs.keys() == predict.inputs.keys()
+        and signature.outputs == predict.outputs
+    )
+
+
+def has_rows(signature: Signature) -> bool:
+    """Whether all inputs and outputs may have any number of rows along their first axis."""
+    specs = [*signature.inputs.values(), *signature.outputs.values()]
+    return bool(signature.inputs) and all(spec.shape.rank and spec.shape[0] is None for spec in specs)
+
+
+def _rows_agree(arrays: Arrays) -> bool:
+    return (
+        all(array.size for array in arrays.values()) and len({len(array) for array in arrays.values()}) == 1
+    )
+
+
+def _decode(model: Model, arrays: Arrays) -> Arrays:
+    with DECODE_LATENCY.time(model.name):
+        return _compute(model.signatures[DECODE], arrays)
+
+
+def _checked(signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    extra = sorted(inputs.keys() - signature.inputs.keys())
+    missing = sorted(signature.inputs.keys() - signature.defaults.keys() - inputs.keys())
+    if extra or missing:
+        raise Refused(
+            "INVALID_ARGUMENT",
+            f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
+            f"len({_braced(inputs)}) != len({_braced(signature.inputs)}). "
+            f"Sent extra: {_braced(extra)}. Missing but required: {_braced(missing)}.",
+        )
+    values = {**signature.defaults, **inputs}
+    return {name: _array(values[name], spec) for name, spec in signature.inputs.items()}
+
+
+def _braced(names: Iterable[str]) -> str:
+    return f"{{{','.join(sorted(names))}}}"
+
+
+def _array(value: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
+    array = np.asarray(value)
+    if not spec.shape.is_compatible_with(array.shape):
+        wanted = [-1 if size is None else size for size in spec.shape]
+        raise Refused(
+            "INVALID_ARGUMENT", f"input {spec.name} must have shape {wanted}; received {list(array.shape)}"
+        )
+    if array.dtype != spec.dtype.as_numpy_dtype and not (
+        spec.dtype == tf.string and array.dtype.kind in "SU"
+    ):
+        text = f"input {spec.name} must be {spec.dtype.name}: an array of {array.dtype}"
+        raise Refused("INVALID_ARGUMENT", text)
+    return array
+
+
+def _compute(signature: Signature, arrays: Arrays) -> Arrays:
+    tensors = {name: _tensor(arrays[name], spec) for name, spec in signature.inputs.items()}
+    try:
+        outputs = signature.function(**tensors)
+    except tf.errors.OpError as error:
+        raise Refused(Code.Name(error.error_code), reason(error.message)) from error
+    # Of a single string, numpy() makes bytes.
+    return {
+        name: np.asarray(outputs[name].numpy(), outputs[name].dtype.as_numpy_dtype)
+        for name in signature.outputs
+    }
+
+
+def _tensor(array: np.ndarray, spec: tf.TensorSpec) -> tf.Tensor:
+    try:
+        return tf.constant(array, spec.dtype)
+    except (TypeError, ValueError) as error:
+        raise Refused("INVALID_ARGUMENT", f"input {spec.name} must be {spec.dtype.name}: {error}") from error
