@@ -1,5 +1,6 @@
 """Serves models: python -m serving --model_base_path DIR --model_name NAME, or --model_config_file FILE."""
 
+import gc
 import os
 import signal
 import socket
@@ -47,9 +48,11 @@ def _serve(
     from serving.rpc import add_services
     from serving.store import Store
 
+    gc.freeze()  # so that collecting what an old version leaves does not look through all of TensorFlow
     try:
         store = Store(models, flags.allow_version_labels_for_unavailable_models, flags.enable_model_warmup)
     except Refused as refused:
+        listener.close()
         raise UserError(f"{refused}; --allow_version_labels_for_unavailable_models lets it wait") from refused
     add_services(store, rpc_server)
     server = uvicorn.Server(

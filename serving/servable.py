@@ -4,6 +4,7 @@ The rules are TensorFlow Serving's (sources/storage_path/file_system_storage_pat
 servable_versions_always_present, core/availability_preserving_policy.cc).
 """
 
+import gc
 import logging
 import weakref
 from collections.abc import Mapping
@@ -162,11 +163,13 @@ class Servable:
             for number, path in found.items():
                 if not self.available and self._due(number, path):
                     said += self._load(number, path)
+        self._settle()
         return said
 
     def unload(self) -> None:
         """Lets go of all versions."""
         self._unload(self.available)
+        self._settle()
 
     def _due(self, number: int, path: Path) -> bool:
         known = self._versions.get(number)
@@ -205,6 +208,14 @@ class Servable:
         self._serving = self._serving._replace(
             models={number: model for number, model in models.items() if number not in numbers}
         )
+
+    def _settle(self) -> None:
+        ended = {
+            number: Version(known.path, END) for number, known in self._versions.items() if known.unloaded
+        }
+        if ended:
+            self._set(ended)
+            gc.collect()  # what TensorFlow loads refers in part to itself
 
     def _set(self, changed: Mapping[int, Version]) -> None:
         self._versions = {**self._versions, **changed}

@@ -98,6 +98,7 @@ def test_what_is_not_followed_is_said(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("arguments", "name", "value"),
     [
+        ([], "model_name", "default"),
         ([], "file_system_poll_wait_seconds", 1),
         ([], "model_config_file_poll_wait_seconds", 0),
         (["--file_system_poll_wait_seconds=5"], "file_system_poll_wait_seconds", 5),

@@ -1,6 +1,8 @@
 """Another configuration, while the models of the first are served."""
 
+import gc
 import re
+import weakref
 
 import grpc
 import pytest
@@ -43,6 +45,24 @@ def test_models_are_added_and_taken_away(store, bases):
     assert store.available == {}
     store.reload(configured(half=bases["a"]))
     assert number(store, "half") == 2.0
+
+
+@pytest.mark.parametrize("change", ["version", "model"])
+def test_what_an_old_version_leaves_is_collected_at_once(store, bases, tmp_path, half_plus, change):
+    _, model = store.find("half")
+    model.loaded.itself = [model.loaded]
+    left = weakref.ref(model.loaded)
+    del model
+    gc.disable()
+    try:
+        if change == "version":
+            place(tmp_path / "a", 3, half_plus[3])
+            store.poll()
+        else:
+            store.reload(configured(more=bases["b"]))
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_policy_and_base_path_may_change(store, bases):

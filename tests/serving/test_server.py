@@ -38,7 +38,13 @@ def asked(address, pictures):
 def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
     (tmp_path / "blue.png").write_bytes(picture(0, 0, 255))
     server = start("--model_base_path", faces_path, "--model_name", "faces", "--rest_api_port", 0)
-    other = start("--model_base_path", faces_path, "--rest-api-port=0")
+    two = tmp_path / "models.config"
+    two.write_text(
+        "model_config_list {"
+        f'config {{ name: "a" base_path: "{faces_path}" model_platform: "tensorflow" }}'
+        f'config {{ name: "b" base_path: "{faces_path}" model_platform: "tensorflow" }} }}'
+    )
+    other = start("--model-config-file", two, "--rest-api-port=0")
     try:
         line = server.stdout.readline()
         rpc_address, url = re.fullmatch(PROMISE, line).groups()
@@ -54,7 +60,8 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
             out, err = late.communicate(timeout=60)
             assert (late.returncode, out, err.count("\n")) == (2, "", 1)
             assert f"--host and {flag} must be a free address" in err
-        assert re.fullmatch(PROMISE.replace("faces", "default"), other.stdout.readline())
+        promise = PROMISE.replace("faces, version 7, answers", "a, version 7, and b, version 7, answer")
+        assert re.fullmatch(promise, other.stdout.readline())
     finally:
         server.send_signal(signal.SIGTERM)
         other.send_signal(signal.SIGINT)
@@ -84,12 +91,25 @@ def test_ports_are_tensorflow_servings_unless_any_will_do(monkeypatch, faces_pat
     assert tuple(bound) == ports
 
 
-def test_a_model_that_does_not_load_ends_the_command(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("", "default, version 1, can't be loaded: .*/1 must hold a SavedModel"),
+        (
+            'version_labels { key: "new" value: 1 }',
+            "assign label to version 1 of model default, .*; --allow_version_labels_for_unavail",
+        ),
+    ],
+)
+def test_a_model_that_does_not_load_ends_the_command(monkeypatch, tmp_path, label, message):
     (tmp_path / "1").mkdir()
-    arguments = ["--model_base_path", str(tmp_path), "--rest_api_port", "0"]
+    config = tmp_path / "models.config"
+    model = f'name: "default" base_path: "{tmp_path}" model_platform: "tensorflow" {label}'
+    config.write_text(f"model_config_list {{ config {{ {model} }} }}")
+    arguments = ["--model_config_file", str(config), "--rest_api_port", "0"]
     monkeypatch.setattr("sys.argv", ["serving", *arguments])
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    with pytest.raises(UserError, match="must hold a SavedModel"):
+    with pytest.raises(UserError, match=message):
         main()
 
 
