@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import grpc
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList
 
+    from serving.batching import Batcher
+
 RPC_THREADS = 40  # as many as answer REST
 RPC_MAX_BYTES = 2**31 - 1  # of a message; as TensorFlow Serving has it
 GRACE = 30.0  # seconds in which calls in flight may end
@@ -31,16 +33,21 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     flags = read_flags()
-    models = flags.models()
+    models, batcher = flags.models(), flags.batcher()
     for model in models.config:
         versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
     rpc_server, rpc_port = _bind_rpc(flags.host, flags.rpc_port)
-    _serve(flags, models, listener, rpc_server, rpc_port)
+    _serve(flags, models, batcher, listener, rpc_server, rpc_port)
 
 
 def _serve(
-    flags: Flags, models: "ModelConfigList", listener: socket.socket, rpc_server: "grpc.Server", rpc_port: int
+    flags: Flags,
+    models: "ModelConfigList",
+    batcher: "Batcher | None",
+    listener: socket.socket,
+    rpc_server: "grpc.Server",
+    rpc_port: int,
 ) -> None:
     # Imported late: TensorFlow takes seconds, and what is wrong with the flags is said before.
     from serving.app import create_app
@@ -50,13 +57,23 @@ def _serve(
 
     gc.freeze()  # so that collecting what an old version leaves does not look through all of TensorFlow
     try:
-        store = Store(models, flags.allow_version_labels_for_unavailable_models, flags.enable_model_warmup)
+        store = Store(
+            models,
+            flags.allow_version_labels_for_unavailable_models,
+            flags.enable_model_warmup,
+            batcher,
+        )
     except Refused as refused:
         listener.close()
         raise UserError(f"{refused}; --allow_version_labels_for_unavailable_models lets it wait") from refused
     add_services(store, rpc_server)
     server = uvicorn.Server(
-        uvicorn.Config(create_app(store), log_level="warning", access_log=False, lifespan="off")
+        uvicorn.Config(
+            create_app(store, flags.rest_api_timeout_in_ms / 1000),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+        )
     )
     failures = []
     stop = threading.Event()

@@ -11,15 +11,17 @@ from serving.rest import refusal, rest
 from serving.store import Store
 
 
-def create_app(store: Store) -> FastAPI:
+def create_app(store: Store, timeout: float | None = None) -> FastAPI:
     """The HTTP application: TensorFlow Serving's wire under /v1, health, metrics and labels beside it.
 
-    The store may be loaded later: until then /readyz answers 503 and no model is found.
+    Args:
+        store: may be loaded later: until then /readyz answers 503 and no model is found.
+        timeout: seconds after which a request no longer waits to be computed.
     """
     # FastAPI's pages of documentation are fetched from elsewhere, and could not tell of /v1.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
-    app.mount("/v1", rest(store))
+    app.mount("/v1", rest(store, timeout))
 
     @app.exception_handler(Refused)
     async def refuse(_: Request, refused: Refused) -> Response:

@@ -13,6 +13,8 @@ from serving.errors import UserError
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList
 
+    from serving.batching import Batcher
+
 RPC_PORT = 8500
 
 
@@ -39,6 +41,13 @@ class Flags:
     """Port of gRPC; 0 takes any free one. If not given, 8500, or any free one where rest_api_port is 0."""
     rest_api_port: int = 8501
     """Port of REST; 0 takes any free one."""
+    rest_api_timeout_in_ms: int = 30000
+    """Milliseconds after which a REST request no longer waits to be computed: 504. Calls over gRPC say so
+    themselves."""
+    enable_batching: bool = False
+    """Computes requests that come at the same time together."""
+    batching_parameters_file: str = ""
+    """File with BatchingParameters in text format: how large batches are, and how long and how many wait."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines in."""
 
@@ -64,6 +73,25 @@ class Flags:
             )
         return one_model(self.model_name, self.model_base_path)
 
+    def batcher(self) -> "Batcher | None":
+        """What puts requests together; None if they are computed one by one.
+
+        Raises:
+            UserError: the file holds something else, or nothing is to follow it.
+        """
+        if not self.enable_batching:
+            if self.batching_parameters_file:
+                raise UserError(
+                    "--batching_parameters_file must come with --enable_batching; "
+                    f"received {self.batching_parameters_file} alone"
+                )
+            return None
+        from serving.batching import Batcher, BatchingParameters
+        from serving.parameters import read_parameters
+
+        file = self.batching_parameters_file
+        return Batcher(read_parameters(Path(file)) if file else BatchingParameters())
+
 
 def read_flags() -> Flags:
     """The flags of this command.
@@ -80,6 +108,8 @@ def read_flags() -> Flags:
     for name, port in (("rest_api_port", flags.rest_api_port), ("port", flags.rpc_port)):
         if not 0 <= port < 2**16:
             raise UserError(f"--{name} must be 0 to 65535; received {port}")
+    if flags.rest_api_timeout_in_ms <= 0:
+        raise UserError(f"--rest_api_timeout_in_ms must be above 0; received {flags.rest_api_timeout_in_ms}")
     return flags
 
 

@@ -52,8 +52,9 @@ def compute_together(tasks: Sequence[Task], compute: Compute, allowed_sizes: Seq
         if outputs and all(array.ndim and len(array) == size for array in outputs.values()):
             start = 0
             for task in tasks:
-                rows = slice(start, start := start + task.rows)
-                task.outcome = {name: array[rows] for name, array in outputs.items()}
+                end = start + task.rows
+                task.outcome = {name: array[start:end] for name, array in outputs.items()}
+                start = end
             return
     for task in tasks:
         try:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.arrays import invalid
 from serving.compression import inflate
+from serving.deadline import within
 from serving.errors import Code, Refused
 from serving.examples import classify, regress
 from serving.features import read_examples, write_classes, write_values
@@ -49,8 +50,13 @@ STATUS: dict[Code, int] = {
 """HTTP's status of a refusal, as TensorFlow Serving's http_server.cc has it; 500 for all others."""
 
 
-def rest(store: Store) -> ASGIApp:
-    """The ASGI application of everything under /v1; requests are answered in threads."""
+def rest(store: Store, timeout: float | None = None) -> ASGIApp:
+    """The ASGI application of everything under /v1; requests are answered in threads.
+
+    Args:
+        store: the models.
+        timeout: seconds after which a request no longer waits to be computed.
+    """
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -58,7 +64,8 @@ def rest(store: Store) -> ASGIApp:
         zipped = "gzip" in request.headers.get("content-encoding", "").lower()
         try:
             body = await request.body()
-            content = await run_in_threadpool(_answer, store, request.method, path, body, zipped)
+            with within(timeout):
+                content = await run_in_threadpool(_answer, store, request.method, path, body, zipped)
             response = Response(content, media_type="application/json")
         except ClientDisconnect:
             return

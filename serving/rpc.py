@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from serving import procedures
+from serving.deadline import within
 from serving.errors import Refused
 from serving.store import Store
 
@@ -34,7 +35,8 @@ def add_services(store: Store, server: grpc.Server) -> None:
     def handler(answer: Callable[[Store, Request], Message]) -> Handler:
         def handle(request: Request, context: grpc.ServicerContext) -> Message:
             try:
-                return answer(store, request)
+                with within(context.time_remaining()):
+                    return answer(store, request)
             except Refused as refused:
                 return context.abort(grpc.StatusCode[refused.code], _cut(str(refused)))
             except Exception:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from serving.batching import Batcher
 from serving.errors import Refused, UserError
 from serving.loading import Model
 from serving.servable import Servable
@@ -25,6 +26,7 @@ class Store:
         allow_version_labels_for_unavailable_models: whether a new label may stand for a version that does
             not answer yet.
         enable_model_warmup: whether versions answer their recorded requests before they take over.
+        batcher: what puts requests together; None if they are computed one by one.
 
     Raises:
         UserError: a model has no version.
@@ -36,9 +38,11 @@ class Store:
         config: ModelConfigList,
         allow_version_labels_for_unavailable_models: bool = False,
         enable_model_warmup: bool = True,
+        batcher: Batcher | None = None,
     ) -> None:
         self._allow_labels = allow_version_labels_for_unavailable_models
         self._warm_up = enable_model_warmup
+        self._batcher = batcher
         self._changing = threading.Lock()
         self._servables: Mapping[str, Servable] = {}
         self._problems: list[str] = []
@@ -134,7 +138,7 @@ class Store:
             self._check_labels(model, known)
         servables = {}
         for model in config.config:
-            servable = self._servables.get(model.name) or Servable(model.name, self._warm_up)
+            servable = self._servables.get(model.name) or Servable(model.name, self._warm_up, self._batcher)
             servable.configure(model)
             servables[model.name] = servable
         self._servables, self._config = servables, config

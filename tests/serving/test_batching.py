@@ -146,7 +146,7 @@ def test_a_full_queue_refuses(bench):
     with pytest.raises(
         Refused, match=r"is full; currently 2 batches enqueued and max_enqueued_batches is 2$"
     ) as r:
-        bench.batcher.run("m", "key", bench._compute, {"x": np.float32([4, 5])})
+        bench.batcher.run("m", "key", bench._compute, {"x": np.float32([4, 5])}, time.monotonic())
     assert r.value.code == "UNAVAILABLE"
     answers += [bench.ask([6]), bench.ask([7, 8], key="other")]
     bench.open.set()
