@@ -88,9 +88,10 @@ def ask() -> Callable[..., httpx.Response]:
         path: str,
         content: str | bytes = b"",
         headers: dict[str, str] | None = None,
+        timeout: float | None = None,
     ) -> httpx.Response:
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(create_app(store), raise_app_exceptions=False)
+            transport = httpx.ASGITransport(create_app(store, timeout), raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
                 return await client.request(method, path, content=content, headers=headers)
 

@@ -37,7 +37,8 @@ def asked(address, pictures):
 
 def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
     (tmp_path / "blue.png").write_bytes(picture(0, 0, 255))
-    server = start("--model_base_path", faces_path, "--model_name", "faces", "--rest_api_port", 0)
+    one = ["--model_base_path", faces_path, "--model_name", "faces", "--enable_batching"]
+    server = start(*one, "--rest_api_port", 0)
     two = tmp_path / "models.config"
     two.write_text(
         "model_config_list {"
