@@ -111,6 +111,7 @@ def test_signatures_of_all_kinds_answer_as_they_do_alone(odd, signature, rows, a
 def test_what_fits_no_batch_waits_for_none(odd, signature, inputs):
     alone, batched = together(odd, "unbatched", 9)
     check_same(answered(batched, signature, [inputs]), answered(alone, signature, [inputs]))
+    assert series(page(), "processed_batch_size", "unbatched") == {}
 
 
 def test_pictures_are_decoded_alone_and_computed_together(faces):
