@@ -5,7 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-MODEL ?= runs/quickstart/exports
+PRETRAINED := runs/pretrained/exports
+MODEL ?= $(PRETRAINED)
 PORT ?= 8501
 TORCH ?= --torch-backend cpu
 SUITABLE := 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
@@ -18,8 +19,12 @@ help: ## this list
 run: $(READY) ## the main job, no data needed: train both approaches, compare, export, serve, ask
 	$(BIN)/python -m examples.quickstart
 
-serve: $(READY) ## serve the newest model in MODEL (by default what make run made) on PORT (8501)
+serve: $(READY) $(if $(filter $(PRETRAINED),$(MODEL)),$(PRETRAINED).made) ## serve the newest model in MODEL (by default the one that comes with the project) on PORT (8501)
 	$(BIN)/python -m serving --model_base_path $(MODEL) --model_name faces --rest_api_port $(PORT)
+
+$(PRETRAINED).made: models/pretrained/best.keras | $(READY)
+	$(BIN)/python -m training.export --pretrained --to $(PRETRAINED)
+	@touch $@
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal

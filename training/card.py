@@ -6,6 +6,7 @@ README.md, a model card (Mitchell et al. 2019, "Model cards for model reporting"
 """
 
 import dataclasses
+import inspect
 import itertools
 import json
 import shlex
@@ -171,9 +172,11 @@ def _name(task: Task, figure: str) -> str:
 
 def _data(config: TrainConfig) -> Iterator[str]:
     for name in config.datasets:
+        # A docstring: its lines are indented, which Markdown would take for code.
         builder = prepare(name, config.data_dir, config.manual_dir)
+        about = inspect.cleandoc(builder.info.description)
         splits = ", ".join(f"{split} {info.num_examples:,}" for split, info in builder.info.splits.items())
-        yield f"**`{_without_folder(name)}`** ({splits}; {builder.info.homepage}). {builder.info.description}"
+        yield f"**`{_without_folder(name)}`** ({splits}; {builder.info.homepage}). {about}"
 
 
 def _commands(run: Run, recipe: list[dict[str, Any]]) -> Iterator[str]:
