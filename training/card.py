@@ -172,8 +172,8 @@ def _name(task: Task, figure: str) -> str:
 
 def _data(config: TrainConfig) -> Iterator[str]:
     for name in config.datasets:
-        # A docstring: its lines are indented, which Markdown would take for code.
         builder = prepare(name, config.data_dir, config.manual_dir)
+        # A docstring, whose indented lines Markdown would take for code.
         about = inspect.cleandoc(builder.info.description)
         splits = ", ".join(f"{split} {info.num_examples:,}" for split, info in builder.info.splits.items())
         yield f"**`{_without_folder(name)}`** ({splits}; {builder.info.homepage}). {about}"

@@ -96,7 +96,7 @@ class EpochEnd(keras.callbacks.Callback):
         self._state["peak_memory"].assign(max(int(self._state["peak_memory"]), _peak_memory()))
         self._state["epochs"].assign(epoch + 1)
         self._write_history([*self._run.history, {"epoch": epoch + 1, "seconds": seconds, **figures}])
-        if epoch + 1 == self.params["epochs"]:
+        if self.params and epoch + 1 == self.params["epochs"]:
             self._take_averages()  # as Keras does when a phase has ended: the next one starts there
         self._checkpoints.save()
         self.model.stop_training = self.epochs_left == 0

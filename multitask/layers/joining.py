@@ -1,9 +1,11 @@
 """Where branches of a network join."""
 
+from functools import reduce
 from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 
 from multitask import ops
 from multitask.layers.promotion import promoted
@@ -22,12 +24,25 @@ class Add(keras.layers.Add):
 
 @keras.saving.register_keras_serializable(package="multitask")
 class Multiply(keras.layers.Multiply):
-    """keras.layers.Multiply, derived; sparse inputs are computed as Keras does."""
+    """keras.layers.Multiply, derived, masked too: what a mask hides counts as 1, and as 0 where all hide it.
+
+    Sparse inputs are computed as Keras does.
+    """
 
     def _merge_function(self, inputs: Any) -> Any:
         if any(isinstance(x, tf.SparseTensor) for x in inputs):
             return super()._merge_function(inputs)
-        return ops.multiply(*promoted(*inputs))
+        masks = [get_keras_mask(x) for x in inputs]
+        xs = [
+            x if mask is None else tf.where(mask[..., None], x, tf.ones_like(x))
+            for x, mask in zip(promoted(*inputs), masks, strict=True)
+        ]
+        z = ops.multiply(*xs)
+        if all(mask is not None for mask in masks):
+            seen = reduce(tf.logical_or, masks)
+            z = tf.where(seen[..., None], z, tf.zeros_like(z))
+            set_keras_mask(z, seen)
+        return z
 
 
 @keras.saving.register_keras_serializable(package="multitask")

@@ -21,6 +21,7 @@ def network():
     x = shortcut = layers.ReLU()(x)
     x = layers.SeparableConv2D(8, 3, padding="same", activation="tanh")(x)
     x = layers.Add()([x, layers.DepthwiseConv2D(3, padding="same", activation="relu6")(shortcut)])
+    x = layers.Multiply()([x, layers.Activation("sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))])
     x = layers.Concatenate()([layers.MaxPooling2D()(x), layers.AveragePooling2D(2)(x)])
     x = layers.LeakyReLU(negative_slope=0.1)(layers.Conv2D(8, 3)(x))
     pooled = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x), layers.Flatten()(x)]
