@@ -47,11 +47,9 @@ class FairFace(FacesBuilder):
     Forms: published with a padding of 0.25 or of 1.25 around the face; if both are there the first is read,
     which looks more like the other sources.
 
-    Known flaws: age, gender and race are what paid annotators saw in a picture (three of them, by majority,
-    the unlike ones looked at again with a model's help), not facts about a person; gender has two codes, race
-    seven, each of which 11 to 19% of the faces have. Half of the faces are from 20 to 39 years old, 1% over
-    70, and a bin says nothing of where in it an age lies. Names do not tell who is shown, so a person with
-    several pictures may stand in several splits.
+    Known flaws: age, gender and race are what annotators saw in a picture, not facts about a person; gender
+    has two codes, race seven, and a bin says nothing of where in it an age lies. Names do not tell who is
+    shown, so a person with several pictures may stand in several splits.
 
     Licence: CC BY 4.0 (K. Kärkkäinen and J. Joo); the pictures are cut from photos of YFCC100M, each under a
     Creative Commons licence of its own.
