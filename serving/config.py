@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import (
     ModelConfig,
     ModelConfigList,
@@ -13,6 +12,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 )
 
 from serving.errors import Refused, UserError
+from serving.messages import read_message
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +36,7 @@ def read_config(path: Path) -> ModelConfigList:
     Raises:
         UserError: the file can't be read or holds something else.
     """
-    try:
-        config = text_format.Parse(path.read_text(), ModelServerConfig())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"model_config_file must be a file that can be read; received {path}: {error}"
-        ) from error
-    except text_format.ParseError as error:
-        raise UserError(
-            f"model_config_file must hold a ModelServerConfig in text format; received {path}: {error}"
-        ) from error
+    config = read_message("model_config_file", path, ModelServerConfig(), "a ModelServerConfig")
     try:
         return model_list(config)
     except Refused as refused:

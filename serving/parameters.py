@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
 
 from serving.batching import BatchingParameters
 from serving.errors import UserError
+from serving.messages import read_message
 
 NUMBERS = (
     "max_batch_size",
@@ -22,16 +23,7 @@ def read_parameters(path: Path) -> BatchingParameters:
     Raises:
         UserError: the file can't be read, holds something else or numbers that contradict each other.
     """
-    try:
-        message = text_format.Parse(path.read_text(), _message()())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"batching_parameters_file must be a file that can be read; received {path}: {error}"
-        ) from error
-    except text_format.ParseError as error:
-        raise UserError(
-            f"batching_parameters_file must hold BatchingParameters in text format; received {path}: {error}"
-        ) from error
+    message = read_message("batching_parameters_file", path, _message()(), "BatchingParameters")
     numbers = {name: getattr(message, name).value for name in NUMBERS if message.HasField(name)}
     if not message.enable_large_batch_splitting.value:
         numbers.pop("max_execution_batch_size", None)
