@@ -31,32 +31,39 @@ def build(image_size: int) -> keras.Model:
     Raises:
         UserError: smaller pictures.
     """
-    image, x = pixels("resnet", image_size, SMALLEST)
-    x = stem(x, STAGES[0][0])  # [N, S/2, S/2, 32]
-    for number, (channels, stride) in enumerate(STAGES, start=1):
-        x = block(x, channels, stride, name=f"block{number}")
-    x = layers.GlobalAveragePooling2D(name="pool")(x)  # [N, 256]
+    return residual("resnet", image_size, STAGES)
+
+
+def residual(
+    name: str,
+    image_size: int,
+    blocks: tuple[tuple[int, int], ...],
+    gate: Callable[[Any, str], Any] = lambda x, name: x,
+) -> keras.Model:
+    """A strided 3x3 stem, residual blocks of two 3x3 convolutions, global average pooling.
+
+    Args:
+        name: of the trunk, for errors.
+        image_size: height and width of the pictures, at least 16.
+        blocks: channels and stride of each.
+        gate: (features [N, H, W, C], what names of layers begin with) -> what a block adds to its shortcut.
+
+    Returns:
+        uint8 [N, image_size, image_size, 3] -> float [N, channels of the last block].
+
+    Raises:
+        UserError: smaller pictures.
+    """
+    image, x = pixels(name, image_size, SMALLEST)
+    x = _convolution(x, blocks[0][0], stride=2, name="stem")  # [N, S/2, S/2, channels of the first block]
+    x = layers.ReLU(name="stem_relu")(x)
+    for number, (channels, stride) in enumerate(blocks, start=1):
+        x = _block(x, channels, stride, f"block{number}", gate)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)  # [N, C]
     return keras.Model(image, x, name="trunk")
 
 
-def stem(x: Any, channels: int) -> Any:
-    """A strided 3x3 convolution, normalized, and relu: [N, S, S, 3] -> [N, S/2, S/2, channels]."""
-    x = _convolution(x, channels, stride=2, name="stem")
-    return layers.ReLU(name="stem_relu")(x)
-
-
-def block(
-    x: Any, channels: int, stride: int, name: str, gate: Callable[[Any, str], Any] = lambda x, name: x
-) -> Any:
-    """A residual block: [N, S, S, C] -> [N, S/stride, S/stride, channels].
-
-    Args:
-        x: the features that come in.
-        channels: of each of its two 3x3 convolutions.
-        stride: of the first one.
-        name: what the names of its layers begin with.
-        gate: (features, name) -> what is added to the shortcut instead of them.
-    """
+def _block(x: Any, channels: int, stride: int, name: str, gate: Callable[[Any, str], Any]) -> Any:
     shortcut = x
     if stride > 1:
         shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)

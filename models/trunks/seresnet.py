@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import layers
 
-from models.trunks.resnet import block, stem
-from models.trunks.shape import pixels
+from models.trunks.resnet import SMALLEST, residual
 
-SMALLEST = 16
+__all__ = ["SMALLEST", "build"]
+
 BLOCKS = ((32, 1), (64, 2), (128, 2), (128, 1), (256, 2))
 """Channels and stride of each residual block."""
 REDUCTION = 8
@@ -31,12 +31,7 @@ def build(image_size: int) -> keras.Model:
     Raises:
         UserError: smaller pictures.
     """
-    image, x = pixels("seresnet", image_size, SMALLEST)
-    x = stem(x, BLOCKS[0][0])  # [N, S/2, S/2, 32]
-    for number, (channels, stride) in enumerate(BLOCKS, start=1):
-        x = block(x, channels, stride, f"block{number}", squeeze_and_excite)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)  # [N, 256]
-    return keras.Model(image, x, name="trunk")
+    return residual("seresnet", image_size, BLOCKS, squeeze_and_excite)
 
 
 def squeeze_and_excite(x: Any, name: str) -> Any:
