@@ -24,7 +24,7 @@ from multitask.tasks import Task
 from training.commands import parse
 from training.config import TrainConfig
 from training.datasets.prepare import prepare
-from training.evaluate import PREDICTIONS, PREDICTIONS_BY_FLIPS, evaluate, load_predictions
+from training.evaluate import evaluate, load_predictions
 from training.groups import FIGURE_NAMES, Group, in_words, together, ungrouped_in_words
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, PLACES, Run, write_json
 from training.start import before_of
@@ -133,7 +133,7 @@ def _facts(run: Run) -> str:
 
 def _figures(run: Run) -> Iterator[str]:
     yield from ("| | examples | without flips | with flips |", "|---|---|---|---|")
-    once, flipped = (load_predictions(run, kept) or {} for kept in (PREDICTIONS, PREDICTIONS_BY_FLIPS))
+    once, flipped = (load_predictions(run, average_flips) or {} for average_flips in (False, True))
     for task in run.config.chosen_tasks:
         of_one, of_both = together(task, once), together(task, flipped)
         if of_one is None or of_both is None:

@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from models.flips import average_flips as mean_of_flips
+from models import flips
 from multitask.errors import run_command
 from multitask.tasks import MISSING, TASKS, Task
 from training import figures
@@ -26,8 +26,8 @@ from training.pipeline import Examples, evaluation_batches, examples_of
 from training.progress import track
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, Run, write_json
 
-PREDICTIONS = "predictions.npz"
-PREDICTIONS_BY_FLIPS = "predictions_flips.npz"
+PREDICTIONS = {False: "predictions.npz", True: "predictions_flips.npz"}
+"""What the best model answered, without and with flips averaged."""
 
 
 def evaluate(
@@ -51,10 +51,9 @@ def evaluate(
     Raises:
         UserError: no such split, or no epoch has ended yet.
     """
-    kept = PREDICTIONS_BY_FLIPS if average_flips else PREDICTIONS
-    predictions = load_predictions(run, kept)
+    predictions = load_predictions(run, average_flips)
     if predictions is None or predictions["split"] != split or predictions.get("data") != _data(run):
-        predictions = _predict_split(run, split, batch_size, kept)
+        predictions = _predict_split(run, split, batch_size, average_flips)
     found: dict[str, Any] = {
         "split": split,
         "average_flips": average_flips,
@@ -77,7 +76,7 @@ def evaluate(
     return found
 
 
-def load_predictions(run: Run, kept: str = PREDICTIONS) -> dict[str, np.ndarray] | None:
+def load_predictions(run: Run, average_flips: bool = False) -> dict[str, np.ndarray] | None:
     """What `run`'s best model answered when it was last evaluated; None if it was not, or is another by now.
 
     Returns:
@@ -86,7 +85,7 @@ def load_predictions(run: Run, kept: str = PREDICTIONS) -> dict[str, np.ndarray]
         -1 unknown; the run's answers, as `Task.decode` names them (none where the split has no labelled
         example).
     """
-    path = run.folder / kept
+    path = run.folder / PREDICTIONS[average_flips]
     if not path.exists():
         return None
     with np.load(path) as arrays:
@@ -94,10 +93,10 @@ def load_predictions(run: Run, kept: str = PREDICTIONS) -> dict[str, np.ndarray]
     return predictions if str(predictions.pop("model")) == best_model_digest(run) else None
 
 
-def _predict_split(run: Run, split: str, batch_size: int, kept: str) -> dict[str, np.ndarray]:
+def _predict_split(run: Run, split: str, batch_size: int, average_flips: bool) -> dict[str, np.ndarray]:
     config = run.config
     digest = best_model_digest(run)  # first: training may put a better model there while this one predicts
-    model = mean_of_flips(run.best_model()) if kept == PREDICTIONS_BY_FLIPS else run.best_model()
+    model = flips.average_flips(run.best_model()) if average_flips else run.best_model()
     examples = examples_of(config, split)
     predictions: dict[str, Any] = {
         "split": np.array(split),
@@ -106,9 +105,10 @@ def _predict_split(run: Run, split: str, batch_size: int, kept: str) -> dict[str
         **{f"label_{name}": examples.table[name] for task in TASKS.values() for name in columns_of(task)},
         **predict(model, config.chosen_tasks, examples, batch_size),
     }
-    unfinished = run.folder / f".{kept}"
+    path = run.folder / PREDICTIONS[average_flips]
+    unfinished = path.with_name(f".{path.name}")
     np.savez(unfinished, model=np.array(digest), **predictions)
-    unfinished.replace(run.folder / kept)
+    unfinished.replace(path)
     return predictions
 
 
