@@ -54,11 +54,7 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
     Args:
         predictions: arrays [N] or [N, units], as `training.evaluate.load_predictions` gives them.
     """
-    known, codes = _grouped(task, predictions)
-    if not known.any():
-        return []
-    given = labels_of(task, predictions, "label_")[known]
-    values = _per_example(task, predictions[task.name][known], given)
+    values, codes = _per_example(task, predictions), _codes(task, predictions)
     members = {
         label: {name: code == number for number, name in _names(label, code)} for label, code in codes.items()
     }
@@ -69,25 +65,18 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
                 by = dict(zip(labels, names, strict=True))
                 inside = np.logical_and.reduce([members[label][name] for label, name in by.items()])
                 if inside.any():
-                    figures = {name: _mean_with_interval(value[inside]) for name, value in values.items()}
-                    found.append({"by": by, "count": int(inside.sum()), "figures": figures})
+                    found.append(_group(by, {name: value[inside] for name, value in values.items()}))
     return found
 
 
 def together(task: Task, predictions: Mapping[str, np.ndarray]) -> Group | None:
     """All examples labelled for `task` as one group, that of no label; None if there are none."""
-    known, _ = _grouped(task, predictions)
-    if not known.any():
-        return None
-    given = labels_of(task, predictions, "label_")[known]
-    values = _per_example(task, predictions[task.name][known], given)
-    figures = {name: _mean_with_interval(value) for name, value in values.items()}
-    return {"by": {}, "count": int(known.sum()), "figures": figures}
+    return _group({}, _per_example(task, predictions)) if _known(task, predictions).any() else None
 
 
 def ungrouped(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, int]:
     """How many examples labelled for `task` can't be grouped, by the label that won't tell; 0 is left out."""
-    _, codes = _grouped(task, predictions)
+    codes = _codes(task, predictions)
     lacking = {label: int((code == MISSING).sum()) for label, code in codes.items()}
     return {label: count for label, count in lacking.items() if count}
 
@@ -175,12 +164,16 @@ def bootstrap(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
     return float(low), float(high)
 
 
-def _grouped(task: Task, predictions: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Which examples have a label for `task`, and the code of each of those by each grouping label."""
-    known = predictions[f"label_{task.name}"] != MISSING
+def _known(task: Task, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
+    return predictions[f"label_{task.name}"] != MISSING
+
+
+def _codes(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The code by each grouping label of each example that has a label for `task`."""
+    known = _known(task, predictions)
     ages = labels_of(TASKS["age"], predictions, "label_")[known]
     bands = np.searchsorted(list(AGE_BANDS.values()), ages, "right") - 1  # MISSING stays -1; [N, 2]
-    return known, {
+    return {
         "age": np.where(bands[:, 0] == bands[:, 1], bands[:, 0], MISSING),
         "gender": predictions["label_gender"][known],
         "race": predictions["group"][known],
@@ -197,12 +190,19 @@ def _names(label: str, codes: np.ndarray) -> list[tuple[int, str]]:
     return list(enumerate(AGE_BANDS if label == "age" else TASKS["gender"].labels))
 
 
-def _per_example(task: Task, answers: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """What each figure is the mean of, [N]; bool: a share."""
+def _per_example(task: Task, predictions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What each figure is the mean of, for each example that has a label for `task`; bool: a share."""
+    known = _known(task, predictions)
+    answers, labels = predictions[task.name][known], labels_of(task, predictions, "label_")[known]
     if task.kind == "distribution":
         error = signed_error(answers.astype(np.float64), labels)
         return {"mae": np.abs(error), "within_5": np.abs(error) <= 5, "mean_signed_error": error}
     return {"accuracy": chosen(answers) == labels}
+
+
+def _group(by: dict[str, str], values: Mapping[str, np.ndarray]) -> Group:
+    figures = {name: _mean_with_interval(value) for name, value in values.items()}
+    return {"by": by, "count": len(next(iter(values.values()))), "figures": figures}
 
 
 def _mean_with_interval(values: np.ndarray) -> dict[str, float | None]:
