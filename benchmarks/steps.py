@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import multitask  # noqa: F401  first: it loads TensorFlow quietly
 
@@ -15,10 +15,11 @@ from benchmarks.batch import batch
 from benchmarks.networks import with_heads
 from benchmarks.single_layers import SingleLayer
 from benchmarks.ways import Way
-from multitask import derive, layers
+from multitask import layers
 from multitask.tasks import TASKS
 from training.config import TrainConfig
 from training.phases import compile_model
+from training.train import with_gradients
 
 
 def training_step(way: Way, trunk: str, batch_size: int, image_size: int) -> tuple[int, Callable[[], float]]:
@@ -32,10 +33,11 @@ def training_step(way: Way, trunk: str, batch_size: int, image_size: int) -> tup
     _set_up(way.compiled)
     held = memory.begin()
     keras.utils.set_random_seed(0)
-    model = with_heads(trunk, image_size)
-    if way.engine == "derived":
-        model = derive(model)
-    config = TrainConfig(gradients="derived" if way.engine == "derived" else "autodiff", xla=way.compiled)
+    gradients: Literal["derived", "autodiff", "fastest"] = (
+        way.engine if way.engine in ("derived", "fastest") else "autodiff"
+    )
+    config = TrainConfig(gradients=gradients, xla=way.compiled)
+    model = with_gradients(with_heads(trunk, image_size), config)
     compile_model(model, config, list(TASKS.values()), steps=1000)
     batches = iter(tf.data.Dataset.from_tensors((images, labels, weights)).cache().repeat())
     model.make_train_function()

@@ -12,6 +12,7 @@ from benchmarks.figures import Figures, ratios
 from benchmarks.measure import build, children, take_turns
 from benchmarks.report import console, factor, progress, write
 from benchmarks.settings import Settings
+from benchmarks.ways import FASTEST, Way
 from multitask.errors import UserError, run_command
 
 TRUNKS = ("vgg", "resnet")
@@ -33,6 +34,11 @@ class Command(Settings):
 
     trunks: tuple[str, ...] = TRUNKS
     image_size: int = 64
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """What takes turns."""
+        return (*super().ways, FASTEST)
 
     def __post_init__(self) -> None:
         for name in self.trunks:

@@ -10,14 +10,15 @@ class Way:
 
     Args:
         name: as tables show it.
-        engine: "built-in": Keras's own layers; "derived": ours; "torch": PyTorch; "feeding": what comes
+        engine: "built-in": Keras's own layers; "derived": ours; "fastest": built-in ones but for derived
+            batch normalization, as `TrainConfig.gradients` has it; "torch": PyTorch; "feeding": what comes
             before a step, or, to compare with, a step on built-in layers.
         compiled: by XLA, or by PyTorch's compiler.
         channels_last: how PyTorch lays pictures out in memory.
     """
 
     name: str
-    engine: Literal["built-in", "derived", "torch", "feeding"]
+    engine: Literal["built-in", "derived", "fastest", "torch", "feeding"]
     compiled: bool = False
     channels_last: bool = False
 
@@ -35,6 +36,8 @@ WAYS = (
     Way("built-in, XLA", "built-in", compiled=True),
     Way("derived, XLA", "derived", compiled=True),
 )
+FASTEST = Way("fastest", "fastest")
+"""Of whole training steps; of a single layer it is one of the others."""
 PEERS = (
     Way("PyTorch", "torch"),
     Way("PyTorch, channels last", "torch", channels_last=True),

@@ -16,13 +16,15 @@ def test_a_ratio_is_the_median_of_what_was_taken_in_the_same_round():
 
 def test_the_best_ways_are_compared():
     seconds = {"built-in": 4.0, "derived": 6.0, "built-in, XLA": 5.0, "derived, XLA": 3.0, "PyTorch": 6.0}
+    seconds["fastest"] = 2.0
     figures = {name: Figures([value], [1.0], 1) for name, value in seconds.items()}
     assert fastest(figures, "derived") == "derived, XLA"
     assert {name: of.time for name, of in ratios(figures).items()} == {
         "derived / built-in": 1.5,
         "derived, XLA / built-in, XLA": 0.6,
-        "best derived / best built-in": 0.75,
-        "best derived / best PyTorch": 0.5,
+        "fastest / built-in": 0.5,
+        "best derived / best built-in": 0.5,
+        "best derived / best PyTorch": 1 / 3,
     }
 
 
