@@ -1,12 +1,15 @@
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
 import pytest
+import uvicorn
 from small_models import SIZE, TASKS, Faces, HalfPlus, Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.app import create_app
@@ -118,3 +121,30 @@ def connect() -> Iterator[Callable[[Store], grpc.Channel]]:
     for server, open_channel in served.values():
         open_channel.close()
         server.stop(None).wait()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Any], str]]:
+    """Starts a server of an ASGI application; gives its URL."""
+    servers = []
+
+    def start(app):
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+        listening = threading.Event()
+        startup = server.startup
+
+        async def tell(sockets=None):
+            await startup(sockets)
+            listening.set()
+
+        server.startup = tell
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        servers.append((server, thread))
+        assert listening.wait(timeout=30)
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join()
