@@ -7,12 +7,13 @@ from starlette.exceptions import HTTPException
 
 from serving.errors import Refused
 from serving.metrics import page
+from serving.people import people
 from serving.rest import refusal, rest
 from serving.store import Store
 
 
 def create_app(store: Store, timeout: float | None = None) -> FastAPI:
-    """The HTTP application: TensorFlow Serving's wire under /v1, health, metrics and labels beside it.
+    """The HTTP application: TensorFlow Serving's wire under /v1, and beside it what people use, and health.
 
     Args:
         store: may be loaded later: until then /readyz answers 503 and no model is found.
@@ -22,6 +23,7 @@ def create_app(store: Store, timeout: float | None = None) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.mount("/v1", rest(store, timeout))
+    app.include_router(people(store, timeout))
 
     @app.exception_handler(Refused)
     async def refuse(_: Request, refused: Refused) -> Response:

@@ -2,9 +2,14 @@
 
 import io
 
-from PIL import Image, ImageOps
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from serving.errors import Refused
 
 ORIENTATION = 0x0112
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+MAX_PIXELS = 50_000_000
 
 
 def upright(image: bytes) -> bytes:
@@ -22,3 +27,27 @@ def upright(image: bytes) -> bytes:
             return turned.getvalue()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return image
+
+
+def decode(image: bytes) -> Image.Image:
+    """An encoded picture's RGB pixels, turned upright.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, it is none of `FORMATS` (status 415), too large (413) or broken (400).
+    """
+    kinds = f"must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    try:
+        with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError(f"{picture.width} x {picture.height} pixels")
+            turned = ImageOps.exif_transpose(picture)
+            if turned.mode.startswith("I;16"):  # whose upper half is all that RGB has room for
+                turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+            return turned.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise Refused("INVALID_ARGUMENT", f"this is no picture: it {kinds}", 415) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        text = f"the picture is too large: it may have {MAX_PIXELS:,} pixels; scale it down"
+        raise Refused("INVALID_ARGUMENT", text, 413) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Refused("INVALID_ARGUMENT", "the picture is broken or cut off") from error

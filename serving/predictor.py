@@ -45,6 +45,12 @@ class Predictor:
             raise Refused("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
         return self.model.signatures[name]
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether the default signature has one input, of strings, which encoded pictures can be."""
+        signature = self.model.signatures.get(DEFAULT_SIGNATURE)
+        return signature is not None and [spec.dtype.name for spec in signature.inputs.values()] == ["string"]
+
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One call into a signature: arrays by input name to arrays by output name.
 
@@ -84,10 +90,10 @@ class Predictor:
 
     def _answer(self, encoded: list[bytes]) -> dict[str, np.ndarray]:
         signature = self.signature(DEFAULT_SIGNATURE)
-        inputs = [(name, spec.dtype.name) for name, spec in signature.inputs.items()]
-        if len(inputs) != 1 or inputs[0][1] != "string":
+        if not self.takes_pictures:
+            inputs = [(name, spec.dtype.name) for name, spec in signature.inputs.items()]
             raise UserError(f"{DEFAULT_SIGNATURE} must take one input, encoded pictures; it takes {inputs}")
-        return self.call(signature, {inputs[0][0]: np.array(encoded, dtype=object)})
+        return self.call(signature, {next(iter(signature.inputs)): np.array(encoded, dtype=object)})
 
     def _tasks(self) -> dict[str, dict[str, Any]]:
         return json.loads(self.model.labels).get("tasks", {}) if self.model.labels else {}

@@ -1,0 +1,226 @@
+"""What people ask: pictures in, words and numbers out."""
+
+import re
+import sys
+import tempfile
+from zlib import crc32
+
+import httpx
+import numpy as np
+import pytest
+from drawn_faces import encode, face, photo
+from folders import configured
+from PIL import Image
+from small_models import picture
+
+from serving.faces import detector
+from serving.pictures import decode
+from serving.predictor import Predictor
+from serving.store import Store
+
+RED = picture(255, 0, 0)
+TWO = photo((90, 120, 160), (400, 200, 110))
+BOXES = [(106, 137, 127, 127), (414, 212, 85, 85)]
+FORM = {"Content-Type": "multipart/form-data; boundary=cut"}
+
+
+@pytest.fixture(scope="module")
+def several(odd_path, faces_path) -> Store:
+    """Two models, of which the first takes no pictures."""
+    store = Store(configured(odd=f'base_path: "{odd_path}"', faces=f'base_path: "{faces_path}"'))
+    store.load()
+    return store
+
+
+@pytest.fixture
+def predict(ask, faces):
+    """What /predict says to files by name, or to a body."""
+
+    def send(files, query="", store=faces):
+        if isinstance(files, bytes):
+            return ask(store, "POST", f"/predict{query}", files)
+        parts = [("file", (name, content)) for name, content in files.items()]
+        request = httpx.Request("POST", "http://server/predict", files=parts)
+        return ask(store, "POST", f"/predict{query}", request.read(), dict(request.headers))
+
+    return send
+
+
+def near(box, other, most=4):
+    return np.abs(np.subtract(box, other)).max() <= most
+
+
+def test_each_face_of_a_photo_is_answered_with_its_box(predict):
+    answer = predict({"party.png": encode(TWO)}).json()
+    assert (answer["model"], answer["version"]) == ("faces", 7)
+    assert answer["milliseconds"] > 0
+    (file,) = answer["files"]
+    assert {**file, "faces": 0} == {
+        "file": "party.png",
+        "width": 640,
+        "height": 480,
+        "found_by": "detector",
+        "faces": 0,
+    }
+    pale, dark = file["faces"]
+    assert near(pale["box"], BOXES[0])
+    assert near(dark["box"], BOXES[1])
+    assert pale["age"]["value"] > dark["age"]["value"] + 10  # the model goes by red
+    assert pale["age"]["words"] == f"{pale['age']['value']:.1f} ± {pale['age']['std']:.1f} years"
+    assert pale["emotion"]["label"] == "angry"
+    assert sum(pale["emotion"]["probabilities"].values()) == pytest.approx(1)
+    assert dark["gender"]["words"].startswith("male ")
+
+
+def test_the_body_may_be_the_picture_itself(predict):
+    raw, form = (predict(sent).json()["files"][0] for sent in (encode(TWO), {"party.png": encode(TWO)}))
+    assert raw == {**form, "file": "picture"}
+
+
+def test_one_bad_file_spoils_no_other(predict):
+    sent = {"a.png": encode(face(200)), "notes.txt": b"milk, bread", "b.png": encode(TWO)}
+    response = predict(sent)
+    first, bad, last = response.json()["files"]
+    assert (response.status_code, len(first["faces"]), len(last["faces"])) == (200, 1, 2)
+    assert bad == {
+        "file": "notes.txt",
+        "error": "this is no picture: it must be JPEG, PNG, GIF, BMP or WEBP",
+    }
+    assert last["faces"] == predict(encode(TWO)).json()["files"][0]["faces"]
+
+
+def test_a_picture_without_a_face_is_answered_so(predict):
+    (file,) = predict(encode(photo())).json()["files"]
+    assert (file["faces"], file["words"], file["found_by"]) == ([], "no face was found", "detector")
+
+
+def test_a_crop_is_taken_as_it_is_where_asked(predict, faces):
+    crop = encode(face(150))
+    (file,) = predict(crop, "?faces=crop").json()["files"]
+    (said,) = file["faces"]
+    assert (file["found_by"], said.pop("box")) == ("whole picture", [0, 0, 150, 150])
+    for task in said.values():
+        del task["words"]
+    assert [said] == Predictor(faces.find("faces")[1]).predict([crop])
+
+
+def test_without_opencv_a_picture_is_taken_as_one_face(predict, ask, faces, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    detector.cache_clear()
+    try:
+        (file,) = predict(encode(TWO)).json()["files"]
+        assert (file["found_by"], file["faces"][0]["box"]) == ("whole picture", [0, 0, 640, 480])
+        assert ask(faces, "GET", "/models").json()["finds_faces"] is False
+    finally:
+        detector.cache_clear()
+
+
+def test_a_sideways_photo_is_turned_and_its_boxes_with_it(predict):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = encode(TWO.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=95, exif=exif)
+    (file,) = predict(sideways).json()["files"]
+    assert (file["width"], file["height"]) == (640, 480)
+    assert all(near(said["box"], box) for said, box in zip(file["faces"], BOXES, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *(("JPEG", mode) for mode in ("RGB", "L", "CMYK")),
+        *(("PNG", mode) for mode in ("P", "RGBA", "1", "LA")),
+        *(("GIF", "P"), ("BMP", "RGB"), ("WEBP", "RGB")),
+    ],
+)
+def test_kinds_of_pictures(kind, mode):
+    drawn = Image.new("RGB", (9, 7), "white").convert(mode)
+    decoded = decode(encode(drawn, kind))
+    assert (decoded.mode, decoded.size) == ("RGB", (9, 7))
+    assert np.asarray(decoded).min() > 250
+
+
+def test_the_upper_half_of_sixteen_bits_is_seen():
+    deep = Image.fromarray(np.full((3, 3), 0x64FF, np.uint16))
+    assert np.asarray(decode(encode(deep))).flatten().tolist() == [0x64] * 27
+
+
+@pytest.mark.parametrize(
+    ("files", "query", "status", "error"),
+    [
+        (b"", "", 400, "no picture was sent; send one as the body, or in a form: curl -F file=@photo.jpg"),
+        (b"nope", "", 415, "picture: this is no picture: it must be JPEG, PNG, GIF, BMP or WEBP"),
+        ({"a.txt": b"a", "b": b""}, "", 415, "a.txt: this is no picture.*; b: this is no picture"),
+        ({"cut.png": encode(TWO)[:2000]}, "", 400, "cut.png: the picture is broken or cut off"),
+        ({"a.txt": b"a", "cut.png": encode(TWO)[:2000]}, "", 400, "a.txt: .*; cut.png: "),
+        ({str(n): RED for n in range(33)}, "", 413, "the form can't be read: Too many files.*is 32"),
+        (RED, "?faces=two", 400, "faces must be find, or crop .* received 'two'"),
+        (RED, "?model=nope", 404, "nope"),
+        (RED, "?model=odd", 400, "model odd takes no pictures; GET /models names those that do"),
+    ],
+)
+def test_what_gets_no_answer_says_why(predict, several, files, query, status, error):
+    response = predict(files, query, several)
+    assert response.status_code == status
+    assert list(response.json()) == ["error"]
+    assert re.search(error, response.json()["error"])
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"--cut--\r\n", "no picture was sent"),
+        (b"nonsense", "the form can't be read"),
+        (
+            b'--cut\r\nContent-Disposition: form-data; name="file"\r\n\r\nphoto.jpg\r\n--cut--',
+            "no picture was",
+        ),
+    ],
+)
+def test_forms_without_a_file(ask, faces, body, error):
+    response = ask(faces, "POST", "/predict", body, FORM)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(error)
+
+
+@pytest.mark.parametrize("side", [7_100, 10_000, 20_000])
+def test_too_many_pixels_are_refused_before_they_are_decoded(predict, side):
+    small = encode(Image.new("1", (1, 1)))
+    header = b"IHDR" + side.to_bytes(4) * 2 + small[24:29]
+    response = predict({"wall.png": small[:12] + header + crc32(header).to_bytes(4) + small[33:]})
+    error = "wall.png: the picture is too large: it may have 50,000,000 pixels; scale it down"
+    assert (response.status_code, response.json()) == (413, {"error": error})
+
+
+def test_the_model_is_the_first_that_takes_pictures_or_the_one_named(ask, predict, several):
+    assert ask(several, "GET", "/models").json() == {
+        "models": [{"model": "faces", "version": 7}],
+        "finds_faces": True,
+    }
+    answers = [predict(RED, query, several).json() for query in ("?faces=crop", "?faces=crop&model=faces")]
+    assert [answer["model"] for answer in answers] == ["faces"] * 2
+
+
+def test_before_a_model_is_loaded_there_is_no_answer(predict, faces_path, odd):
+    loading = Store(configured(faces=f'base_path: "{faces_path}"'))
+    response = predict(RED, store=loading)
+    assert (response.status_code, response.json()) == (503, {"error": "a model is still loading"})
+    assert predict(RED, store=odd).json() == {"error": "no model that is served takes pictures"}
+
+
+def test_no_picture_touches_a_disk(predict, monkeypatch):
+    def roll(_):
+        raise AssertionError("written to a file")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", roll)
+    large = encode(Image.effect_noise((1500, 1500), 50))
+    assert len(large) > 2**20
+    assert predict({"large.png": large}, "?faces=crop").status_code == 200
+
+
+def test_nobody_waits_for_the_detector_beyond_the_time_limit(ask, faces):
+    with detector()._one_at_a_time:
+        response = ask(faces, "POST", "/predict", encode(TWO), timeout=0.05)
+    assert (response.status_code, response.json()) == (
+        504,
+        {"error": "other pictures took too long to be looked at"},
+    )
