@@ -6,6 +6,11 @@ is not seen in graph; dataset builders and people's endpoints turn the picture b
 
 import tensorflow as tf
 
+from multitask.headers import claimed_size
+
+MAX_PIXELS = 2**26
+"""Pixels of a picture that is decoded: 64 megapixels. A file of some hundred bytes can claim more."""
+
 
 def decode_image(image_bytes: tf.Tensor, size: int) -> tf.Tensor:
     """One picture to `size` x `size` pixels: its central square, resized with antialiasing.
@@ -18,9 +23,11 @@ def decode_image(image_bytes: tf.Tensor, size: int) -> tf.Tensor:
         uint8 [size, size, 3], RGB; grey and transparent pictures become RGB.
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are no such picture.
+        tf.errors.InvalidArgumentError: the bytes are no such picture, or its header claims more than
+            `MAX_PIXELS`: then nothing is decoded.
     """
-    image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)  # [H, W, 3]
+    with tf.control_dependencies(_check(image_bytes)):
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)  # [H, W, 3]
     shape = tf.shape(image)
     side = tf.minimum(shape[0], shape[1])
     top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
@@ -37,3 +44,11 @@ def decode_images(image_bytes: tf.Tensor, size: int) -> tf.Tensor:
         image_bytes,
         fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8),
     )
+
+
+def _check(image_bytes: tf.Tensor) -> list[tf.Operation]:
+    width, height = tf.unstack(claimed_size(image_bytes), num=2)
+    pixels = width * height
+    rule = f"a picture must be a PNG, JPEG, GIF, BMP or WebP of at most {MAX_PIXELS} pixels; received"
+    check = tf.debugging.Assert((pixels > 0) & (pixels <= MAX_PIXELS), [rule, width, "x", height])
+    return [] if check is None else [check]  # None when run eagerly

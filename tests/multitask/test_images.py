@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from multitask import images
+from multitask.headers import claimed_size
 from multitask.images import decode_image, decode_images
 
 
@@ -74,3 +76,45 @@ def test_a_batch_equals_its_pictures_and_may_be_empty():
 def test_what_is_no_picture_is_refused(spoiled):
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode_image(spoiled, 32)
+
+
+KINDS = {
+    "JPEG": {},
+    "JPEG, progressive": {"progressive": True},
+    "PNG": {},
+    "GIF": {},
+    "WEBP": {},
+    "WEBP, lossless": {"lossless": True},
+    "WEBP, extended": {"exif": b"Exif\0\0MM"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_header_tells_the_size_and_what_is_too_large_is_not_decoded(monkeypatch, kind):
+    def drawn(width, height):
+        return encoded(Image.new("RGB", (width, height)), kind.partition(",")[0], **KINDS[kind])
+
+    assert claimed_size(drawn(61, 300)).numpy().tolist() == [61, 300]
+    monkeypatch.setattr(images, "MAX_PIXELS", 6000)
+    graph = tf.function(lambda one: decode_image(one, 8), input_signature=[tf.TensorSpec([], tf.string)])
+    assert graph(drawn(60, 100)).shape == (8, 8, 3)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"at most 6000 pixels; received\] \[61\] \[x\] \[100"
+    ):
+        graph(drawn(61, 100))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 6000 pixels"):
+        decode_image(drawn(61, 100), 8)
+
+
+def test_a_small_file_that_claims_to_be_large_costs_nothing():
+    bomb = bytearray(encoded(Image.new("L", (16, 16)), "JPEG"))
+    start = bomb.index(b"\xff\xc0")
+    bomb[start + 5 : start + 9] = (20_000).to_bytes(2) * 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 67108864 pixels"):
+        decode_image(bytes(bomb), 8)
+
+
+def test_jpeg_xl_is_not_taken():
+    # Of one whose header claims a side beyond 31 bits TensorFlow's decoder ends the process.
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be a PNG, JPEG, GIF, BMP or WebP"):
+        decode_image(b"\xff\x0a" + bytes(64), 8)
