@@ -13,8 +13,9 @@ def _bits(*positions: int) -> list[int]:
 
 
 # What a file begins with ("." is any byte), the bits that hold its width and height, and what is to be added.
-FORMATS = (
+FORMATS: tuple[tuple[bytes, list[int], list[int], int], ...] = (
     (b"\x89PNG", _bits(19, 18, 17, 16), _bits(23, 22, 21, 20), 0),
+    # The screen's size, to which frames are not held: theirs stand all over the file.
     (b"GIF8", _bits(6, 7), _bits(8, 9), 0),
     (b"RIFF....WEBPVP8 ", _bits(26, 27)[:14], _bits(28, 29)[:14], 0),
     (b"RIFF....WEBPVP8L", _bits(21, 22)[:14], _bits(22, 23, 24)[6:20], 1),
@@ -25,9 +26,9 @@ ANY = np.array([[byte == ord(".") for byte in begin.ljust(SIZE, b".")] for begin
 BEGINS = np.array([list(begin.ljust(SIZE, b".")) for begin, *_ in FORMATS], np.uint8)  # [F, SIZE]
 ADDED = np.array([[added] * 2 for *_, added in FORMATS])  # [F, 2]
 WEIGHTS = np.zeros((len(FORMATS), 2, 8 * SIZE), np.int64)  # of each bit in width and height
-for format, (_, *sides, _) in enumerate(FORMATS):
-    for side, bits in enumerate(sides):
-        WEIGHTS[format, side, bits] = 2 ** np.arange(len(bits))
+for row, (_begin, width, height, _added) in enumerate(FORMATS):
+    for side, bits in enumerate((width, height)):
+        WEIGHTS[row, side, bits] = 2 ** np.arange(len(bits))
 
 
 def claimed_size(image_bytes: tf.Tensor) -> tf.Tensor:
