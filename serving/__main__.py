@@ -62,6 +62,7 @@ def _serve(
             flags.allow_version_labels_for_unavailable_models,
             flags.enable_model_warmup,
             batcher,
+            flags.contents,
         )
     except Refused as refused:
         listener.close()

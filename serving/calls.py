@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from serving.contents import Contents
 from serving.deadline import deadline
 from serving.errors import Refused, reason
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature
@@ -22,9 +23,12 @@ def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -
 
     Raises:
         Refused: INVALID_ARGUMENT, an input without a default is missing, one is unknown or of another type or
-            shape, or the model rejects it; otherwise as TensorFlow fails, or as `Batcher.run` refuses.
+            shape, holds more than may be, or the model rejects it; otherwise as TensorFlow fails, or as
+            `Batcher.run` refuses.
     """
     arrays = _checked(signature, inputs)
+    if model.contents is not None:
+        _check_contents(model.contents, signature, arrays)
     if model.batcher is None:
         return _compute(signature, arrays)
     if signature is model.signatures.get(DECODE):
@@ -81,6 +85,14 @@ def _checked(signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
         )
     values = {**signature.defaults, **inputs}
     return {name: _array(values[name], spec) for name, spec in signature.inputs.items()}
+
+
+def _check_contents(contents: Contents, signature: Signature, arrays: Arrays) -> None:
+    for name, spec in signature.inputs.items():
+        if spec.shape.rank and spec.shape[0] is None:
+            contents.check_rows(f"input {name}", len(arrays[name]))
+        if spec.dtype == tf.string:
+            contents.check_pictures(f"input {name}", arrays[name])
 
 
 def _braced(names: Iterable[str]) -> str:

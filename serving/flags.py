@@ -2,12 +2,13 @@
 
 import re
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from serving.contents import Contents
 from serving.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from serving.batching import Batcher
 
 RPC_PORT = 8500
+CONTENTS = Contents()
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Flags:
     """Computes requests that come at the same time together."""
     batching_parameters_file: str = ""
     """File with BatchingParameters in text format: how large batches are, and how long and how many wait."""
+    contents: Annotated[Contents, tyro.conf.OmitArgPrefixes] = CONTENTS
+    """What a request may hold."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines in."""
 
@@ -110,6 +114,9 @@ def read_flags() -> Flags:
             raise UserError(f"--{name} must be 0 to 65535; received {port}")
     if flags.rest_api_timeout_in_ms <= 0:
         raise UserError(f"--rest_api_timeout_in_ms must be above 0; received {flags.rest_api_timeout_in_ms}")
+    for name, most in asdict(flags.contents).items():
+        if most < 0:
+            raise UserError(f"--{name} must be 0, for no limit, or above; received {most}")
     return flags
 
 

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from serving.batching import Batcher
+from serving.contents import Contents
 from serving.errors import Code, UserError, reason
 from serving.quiet import tf
 
@@ -56,6 +57,7 @@ class Model:
         loaded: what the signatures' functions need kept alive: their variables.
         name: what clients call it.
         batcher: what puts its requests together; None if they are computed one by one.
+        contents: what a request may hold; None: anything.
     """
 
     signatures: dict[str, Signature]
@@ -64,6 +66,7 @@ class Model:
     loaded: Any
     name: str = ""
     batcher: Batcher | None = None
+    contents: Contents | None = None
 
 
 class Unloadable(UserError):
@@ -99,7 +102,13 @@ def _code(error: Exception) -> Code:
     return next((code for kind, code in kinds.items() if isinstance(error, kind)), "INTERNAL")
 
 
-def load(export: Path, warm_up: bool = True, name: str = "", batcher: Batcher | None = None) -> Model:
+def load(
+    export: Path,
+    warm_up: bool = True,
+    name: str = "",
+    batcher: Batcher | None = None,
+    contents: Contents | None = None,
+) -> Model:
     """The SavedModel in a folder, its warm-up requests replayed if asked to.
 
     Args:
@@ -107,6 +116,7 @@ def load(export: Path, warm_up: bool = True, name: str = "", batcher: Batcher | 
         warm_up: whether to replay them.
         name: what clients call the model.
         batcher: what puts requests together.
+        contents: what a request may hold.
 
     Raises:
         Unloadable: there is none that loads, or it can't answer its own warm-up requests.
@@ -132,7 +142,7 @@ def load(export: Path, warm_up: bool = True, name: str = "", batcher: Batcher | 
     }
     if warm_up:
         _warm_up(export / WARMUP, signatures)
-    return Model(signatures, metadata, labels, loaded, name, batcher)
+    return Model(signatures, metadata, labels, loaded, name, batcher, contents)
 
 
 def _signature_defs(export: Path) -> SignatureDefMap:

@@ -130,6 +130,7 @@ def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
 
 def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
     document = parse(body)
+    store.contents.check_document(document)
     signature_name = _signature_name(document)
     _, model = store.find(*spec)
     if (signature_name or DEFAULT_SIGNATURE) not in model.signatures:
@@ -148,6 +149,7 @@ def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
 
 def _classify(store: Store, spec: ModelSpec, body: bytes) -> bytes:
     document = parse(body)
+    store.contents.check_document(document)
     signature_name, examples = _signature_name(document), read_examples(document)
     _, model = store.find(*spec)
     return write_classes(classify(spec[0], model, signature_name, examples))
@@ -155,6 +157,7 @@ def _classify(store: Store, spec: ModelSpec, body: bytes) -> bytes:
 
 def _regress(store: Store, spec: ModelSpec, body: bytes) -> bytes:
     document = parse(body)
+    store.contents.check_document(document)
     signature_name, examples = _signature_name(document), read_examples(document)
     _, model = store.find(*spec)
     return write_values(regress(spec[0], model, signature_name, examples))

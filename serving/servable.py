@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from serving.batching import Batcher
+from serving.contents import Contents
 from serving.errors import Refused
 from serving.loading import Model, Unloadable, load
 from serving.versions import chosen, fingerprint, versions
@@ -76,13 +77,21 @@ class Servable:
         name: what clients call the model.
         warm_up: whether versions answer their recorded requests before they take over.
         batcher: what puts requests together; None if they are computed one by one.
+        contents: what a request may hold; None: anything.
     """
 
-    def __init__(self, name: str, warm_up: bool = True, batcher: Batcher | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        warm_up: bool = True,
+        batcher: Batcher | None = None,
+        contents: Contents | None = None,
+    ) -> None:
         self.name = name
         self.config = ModelConfig()
         self._warm_up = warm_up
         self._batcher = batcher
+        self._contents = contents
         self._serving = Serving({}, {})
         self._versions: Mapping[int, Version] = {}
 
@@ -182,7 +191,7 @@ class Servable:
         files = fingerprint(path)  # before, so that what is written while it is read counts as a change
         self._set({number: Version(path, LOADING)})
         try:
-            model = load(path, self._warm_up, self.name, self._batcher)
+            model = load(path, self._warm_up, self.name, self._batcher, self._contents)
         except Unloadable as error:
             said, failure = str(error), Refused(error.code, error.said)
         except Exception:

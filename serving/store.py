@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from serving.batching import Batcher
+from serving.contents import Contents
 from serving.errors import Refused, UserError
 from serving.loading import Model
 from serving.servable import Servable
@@ -17,6 +18,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, Model
 
 logger = logging.getLogger(__name__)
 
+CONTENTS = Contents()
+
 
 class Store:
     """Models by name. Requests find them at any time; polls and reloads follow one after the other.
@@ -27,6 +30,7 @@ class Store:
             not answer yet.
         enable_model_warmup: whether versions answer their recorded requests before they take over.
         batcher: what puts requests together; None if they are computed one by one.
+        contents: what a request may hold.
 
     Raises:
         UserError: a model has no version.
@@ -39,10 +43,12 @@ class Store:
         allow_version_labels_for_unavailable_models: bool = False,
         enable_model_warmup: bool = True,
         batcher: Batcher | None = None,
+        contents: Contents = CONTENTS,
     ) -> None:
         self._allow_labels = allow_version_labels_for_unavailable_models
         self._warm_up = enable_model_warmup
         self._batcher = batcher
+        self.contents = contents
         self._changing = threading.Lock()
         self._servables: Mapping[str, Servable] = {}
         self._problems: list[str] = []
@@ -138,7 +144,9 @@ class Store:
             self._check_labels(model, known)
         servables = {}
         for model in config.config:
-            servable = self._servables.get(model.name) or Servable(model.name, self._warm_up, self._batcher)
+            servable = self._servables.get(model.name) or Servable(
+                model.name, self._warm_up, self._batcher, self.contents
+            )
             servable.configure(model)
             servables[model.name] = servable
         self._servables, self._config = servables, config

@@ -41,7 +41,13 @@ def _loads(body: bytes) -> Any:
     try:
         document = json.loads(body.decode())
         orjson.dumps(document)  # takes no lone surrogate, no integer beyond 64 bits and no endless nesting
-    except (RecursionError, UnicodeDecodeError, orjson.JSONEncodeError) as error:
+    except json.JSONDecodeError:
+        raise
+    except (
+        RecursionError,
+        ValueError,
+        orjson.JSONEncodeError,
+    ) as error:  # ValueError: of 4300 digits and more
         raise json.JSONDecodeError(str(error), "", getattr(error, "start", 0)) from error
     return document
 
