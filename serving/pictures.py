@@ -2,21 +2,23 @@
 
 import io
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from serving.errors import Refused
+from serving.headers import MAX_PIXELS, claimed_pixels
 
 ORIENTATION = 0x0112
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
-MAX_PIXELS = 50_000_000
 
 
 def upright(image: bytes) -> bytes:
     """An encoded picture turned as its EXIF orientation says, which a model does not see.
 
-    The bytes stay as they are if there is nothing to turn or they are no picture: what reads them says so.
+    The bytes stay as they are if there is nothing to turn, or they are no picture or too large a one: what
+    reads them says so.
     """
+    if claimed_pixels(image) > MAX_PIXELS:
+        return image
     try:
         with Image.open(io.BytesIO(image)) as picture:
             if picture.getexif().get(ORIENTATION, 1) == 1:
@@ -42,6 +44,8 @@ def decode(image: bytes) -> Image.Image:
                 raise Image.DecompressionBombError(f"{picture.width} x {picture.height} pixels")
             turned = ImageOps.exif_transpose(picture)
             if turned.mode.startswith("I;16"):  # whose upper half is all that RGB has room for
+                import numpy as np  # late: the client, which decodes nothing, does without
+
                 turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
             return turned.convert("RGB")
     except UnidentifiedImageError as error:

@@ -182,12 +182,12 @@ def test_forms_without_a_file(ask, faces, body, error):
     assert response.json()["error"].startswith(error)
 
 
-@pytest.mark.parametrize("side", [7_100, 10_000, 20_000])
+@pytest.mark.parametrize("side", [8_200, 10_000, 20_000])
 def test_too_many_pixels_are_refused_before_they_are_decoded(predict, side):
     small = encode(Image.new("1", (1, 1)))
     header = b"IHDR" + side.to_bytes(4) * 2 + small[24:29]
     response = predict({"wall.png": small[:12] + header + crc32(header).to_bytes(4) + small[33:]})
-    error = "wall.png: the picture is too large: it may have 50,000,000 pixels; scale it down"
+    error = "wall.png: the picture is too large: it may have 67,108,864 pixels; scale it down"
     assert (response.status_code, response.json()) == (413, {"error": error})
 
 
