@@ -1,4 +1,4 @@
-"""Routes, health and metrics, put together."""
+"""Routes, page, health and metrics, put together."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
@@ -9,6 +9,7 @@ from serving.errors import Refused
 from serving.metrics import page
 from serving.people import people
 from serving.rest import refusal, rest
+from serving.site import site
 from serving.store import Store
 
 
@@ -24,6 +25,7 @@ def create_app(store: Store, timeout: float | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.mount("/v1", rest(store, timeout))
     app.include_router(people(store, timeout))
+    app.include_router(site)
 
     @app.exception_handler(Refused)
     async def refuse(_: Request, refused: Refused) -> Response:
