@@ -1,5 +1,6 @@
 """Serves models: python -m serving --model_base_path DIR --model_name NAME, or --model_config_file FILE."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -11,21 +12,21 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import uvicorn
-
+from serving.connections import Server, end_at_once, http_config
 from serving.errors import Refused, UserError, run_command
 from serving.flags import Flags, read_flags
+from serving.limits import Room
+from serving.tls import Tls
 from serving.versions import versions
 
 if TYPE_CHECKING:
-    import grpc
+    from grpc.aio import Server as RpcServer
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList
 
     from serving.batching import Batcher
 
 RPC_THREADS = 40  # as many as answer REST
-RPC_MAX_BYTES = 2**31 - 1  # of a message; as TensorFlow Serving has it
-GRACE = 30.0  # seconds in which calls in flight may end
+RPC_CALLS = 1000  # open at the same time, most of them on their way in
 
 
 def main() -> None:
@@ -33,23 +34,26 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     flags = read_flags()
-    models, batcher = flags.models(), flags.batcher()
+    models, batcher, tls = flags.models(), flags.batcher(), flags.tls()
     for model in models.config:
         versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
-    rpc_server, rpc_port = _bind_rpc(flags.host, flags.rpc_port)
-    _serve(flags, models, batcher, listener, rpc_server, rpc_port)
+    with asyncio.Runner() as runner:
+        rpc_server, rpc_port = runner.run(_bind_rpc(flags, tls))
+        runner.run(_serve(flags, models, batcher, tls, listener, rpc_server, rpc_port))
 
 
-def _serve(
+async def _serve(
     flags: Flags,
     models: "ModelConfigList",
     batcher: "Batcher | None",
+    tls: Tls | None,
     listener: socket.socket,
-    rpc_server: "grpc.Server",
+    rpc_server: "RpcServer",
     rpc_port: int,
 ) -> None:
     # Imported late: TensorFlow takes seconds, and what is wrong with the flags is said before.
+    from serving.access import log_to_stderr
     from serving.app import create_app
     from serving.polling import repeat
     from serving.rpc import add_services
@@ -67,15 +71,12 @@ def _serve(
     except Refused as refused:
         listener.close()
         raise UserError(f"{refused}; --allow_version_labels_for_unavailable_models lets it wait") from refused
-    add_services(store, rpc_server)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(store, flags.rest_api_timeout_in_ms / 1000),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-        )
-    )
+    room = Room(flags.limits)
+    if flags.access_log:
+        log_to_stderr()
+    add_services(store, rpc_server, room, ThreadPoolExecutor(RPC_THREADS, thread_name_prefix="rpc"))
+    app = create_app(store, flags.rest_api_timeout_in_ms / 1000, room, flags.origins)
+    server = Server(http_config(app, flags.limits, tls), rpc_server, flags.limits.shutdown_grace_seconds)
     failures = []
     stop = threading.Event()
 
@@ -87,7 +88,7 @@ def _serve(
             server.should_exit = True
             return
         if not server.should_exit:
-            rpc, rest = _address(flags.host, rpc_port), _url(listener)
+            rpc, rest = _address(flags.host, rpc_port), _url(listener, tls)
             print(f"{_listed(store.available)} gRPC at {rpc}, REST at {rest}", flush=True)
         repeat(
             stop,
@@ -99,12 +100,10 @@ def _serve(
         )
 
     threading.Thread(target=keep_models).start()
-    rpc_server.start()
     try:
-        server.run(sockets=[listener])
+        await server.serve([listener])
     finally:
         stop.set()
-        rpc_server.stop(GRACE).wait()
     if failures:
         raise failures[0]
 
@@ -123,19 +122,28 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bind_rpc(host: str, port: int) -> "tuple[grpc.Server, int]":
+async def _bind_rpc(flags: Flags, tls: Tls | None) -> "tuple[RpcServer, int]":
     # What it would write to stderr of a port that is taken, is said by the error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    import grpc
+    import grpc.aio
 
-    server = grpc.server(
-        ThreadPoolExecutor(RPC_THREADS, thread_name_prefix="rpc"),
-        options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", RPC_MAX_BYTES)],
+    server = grpc.aio.server(
+        options=[
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", flags.limits.max_body_bytes),
+            ("grpc.server_handshake_timeout_ms", int(flags.limits.header_timeout_seconds * 1000)),
+        ],
+        maximum_concurrent_rpcs=RPC_CALLS,
     )
+    address = _address(flags.host, flags.rpc_port)
     try:
-        return server, server.add_insecure_port(_address(host, port))
+        if tls is None:
+            return server, server.add_insecure_port(address)
+        return server, server.add_secure_port(address, tls.credentials())
     except RuntimeError as error:
-        raise UserError(f"--host and --port must be a free address; received {host} and {port}") from error
+        raise UserError(
+            f"--host and --port must be a free address; received {flags.host} and {flags.rpc_port}"
+        ) from error
 
 
 def _listed(available: dict[str, list[int]]) -> str:
@@ -148,12 +156,14 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _url(listener: socket.socket) -> str:
-    return f"http://{_address(*listener.getsockname()[:2])}"
+def _url(listener: socket.socket, tls: Tls | None) -> str:
+    return f"{'https' if tls else 'http'}://{_address(*listener.getsockname()[:2])}"
 
 
 def _stop(_: int, __: FrameType | None) -> None:
     # uvicorn takes both signals while it serves and gives them on here when it has ended.
+    signal.signal(signal.SIGTERM, end_at_once)
+    signal.signal(signal.SIGINT, end_at_once)
     sys.exit(0)
 
 

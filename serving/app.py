@@ -1,11 +1,18 @@
 """Routes, page, health and metrics, put together."""
 
+from collections.abc import Collection
+
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
+from serving.access import REQUEST_ID, AccessLog
 from serving.errors import Refused
+from serving.intake import Limited
+from serving.limits import Limits, Room
 from serving.metrics import page
 from serving.people import people
 from serving.rest import refusal, rest
@@ -13,17 +20,25 @@ from serving.site import site
 from serving.store import Store
 
 
-def create_app(store: Store, timeout: float | None = None) -> FastAPI:
+def create_app(
+    store: Store,
+    timeout: float | None = None,
+    room: Room | None = None,
+    origins: Collection[str] = (),
+) -> ASGIApp:
     """The HTTP application: TensorFlow Serving's wire under /v1, and beside it what people use, and health.
 
     Args:
         store: may be loaded later: until then /readyz answers 503 and no model is found.
         timeout: seconds after which a request no longer waits to be computed.
+        room: what clients may take; by default, as much as the limits' defaults let them.
+        origins: of the pages whose scripts may ask, "*" for any.
     """
+    room = room or Room(Limits())
     # FastAPI's pages of documentation are fetched from elsewhere, and could not tell of /v1.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
-    app.mount("/v1", rest(store, timeout))
+    app.mount("/v1", rest(store, timeout, room.limits.max_body_bytes))
     app.include_router(people(store, timeout))
     app.include_router(site)
 
@@ -50,6 +65,7 @@ def create_app(store: Store, timeout: float | None = None) -> FastAPI:
             raise Refused("UNAVAILABLE", "a model is still loading")
         return {"status": "ready"}
 
+    @app.get("/metrics")
     @app.get("/monitoring/prometheus/metrics")
     async def metrics() -> Response:
         return PlainTextResponse(page(), media_type="text/plain; version=0.0.4")
@@ -61,4 +77,16 @@ def create_app(store: Store, timeout: float | None = None) -> FastAPI:
             raise Refused("NOT_FOUND", f"{name}, version {version}, was exported without a labels.json")
         return Response(model.labels, media_type="application/json")
 
-    return app
+    # Around the application, not in it: what it says of its own crashes takes the same way.
+    limited = Limited(app, store, room)
+    return AccessLog(
+        CORSMiddleware(
+            limited,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=[REQUEST_ID],
+        )
+        if origins
+        else limited
+    )

@@ -4,11 +4,8 @@ import zlib
 
 from serving.errors import Refused
 
-MAX_BYTES = 100 * 2**20
-"""What a body may inflate to; TensorFlow Serving's own cap."""
 
-
-def inflate(body: bytes, max_bytes: int = MAX_BYTES) -> bytes:
+def inflate(body: bytes, max_bytes: int) -> bytes:
     """What a gzip body holds; no more than `max_bytes` of it is ever in memory.
 
     Raises:

@@ -10,6 +10,8 @@ import tyro
 
 from serving.contents import Contents
 from serving.errors import UserError
+from serving.limits import Limits
+from serving.tls import Tls, read_tls
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfigList
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 RPC_PORT = 8500
 CONTENTS = Contents()
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class Flags:
     """File with BatchingParameters in text format: how large batches are, and how long and how many wait."""
     contents: Annotated[Contents, tyro.conf.OmitArgPrefixes] = CONTENTS
     """What a request may hold."""
+    rest_api_enable_cors_support: bool = False
+    """Lets scripts of any web page ask over REST."""
+    cors_origins: str = ""
+    """Lets scripts of these web pages ask over REST: https://a.example,https://b.example."""
+    ssl_config_file: str = ""
+    """File with an SSLConfig in text format, for both ports: key, certificate, whether clients need one."""
+    access_log: bool = False
+    """Writes a line of JSON about every request to stderr: who asks, and what, is not in it."""
+    limits: Annotated[Limits, tyro.conf.OmitArgPrefixes] = LIMITS
+    """What clients may take at most."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines in."""
 
@@ -96,6 +109,21 @@ class Flags:
         file = self.batching_parameters_file
         return Batcher(read_parameters(Path(file)) if file else BatchingParameters())
 
+    def tls(self) -> Tls | None:
+        """What the server proves itself with; None without TLS.
+
+        Raises:
+            UserError: the file holds nothing for TLS.
+        """
+        return read_tls(Path(self.ssl_config_file)) if self.ssl_config_file else None
+
+    @property
+    def origins(self) -> list[str]:
+        """Whose scripts may ask, "*" for anybody's."""
+        if self.rest_api_enable_cors_support:
+            return ["*"]
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
 
 def read_flags() -> Flags:
     """The flags of this command.
@@ -117,6 +145,14 @@ def read_flags() -> Flags:
     for name, most in asdict(flags.contents).items():
         if most < 0:
             raise UserError(f"--{name} must be 0, for no limit, or above; received {most}")
+    for name, value in asdict(flags.limits).items():
+        if not 0 < value < 2**31:
+            raise UserError(f"--{name} must be above 0 and below 2**31; received {value}")
+    for origin in flags.origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            raise UserError(
+                f"--cors_origins must be like https://a.example, several with commas; received {origin}"
+            )
     return flags
 
 

@@ -19,6 +19,7 @@ from serving.deadline import within
 from serving.errors import Code, Refused
 from serving.examples import classify, regress
 from serving.features import read_examples, write_classes, write_values
+from serving.limits import Limits
 from serving.loading import DEFAULT_SIGNATURE, Model
 from serving.metrics import RUNTIME_LATENCY, observed
 from serving.predictor import Predictor
@@ -50,13 +51,17 @@ STATUS: dict[Code, int] = {
 """HTTP's status of a refusal, as TensorFlow Serving's http_server.cc has it; 500 for all others."""
 
 
-def rest(store: Store, timeout: float | None = None) -> ASGIApp:
+def rest(store: Store, timeout: float | None = None, max_body_bytes: int = Limits.max_body_bytes) -> ASGIApp:
     """The ASGI application of everything under /v1; requests are answered in threads.
 
     Args:
         store: the models.
         timeout: seconds after which a request no longer waits to be computed.
+        max_body_bytes: what a gzip body may inflate to.
     """
+
+    def inflated(method: str, path: str, body: bytes, zipped: bool) -> bytes:
+        return answer(store, method, path, inflate(body, max_body_bytes) if zipped else body)
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -65,7 +70,7 @@ def rest(store: Store, timeout: float | None = None) -> ASGIApp:
         try:
             body = await request.body()
             with within(timeout):
-                content = await run_in_threadpool(_answer, store, request.method, path, body, zipped)
+                content = await run_in_threadpool(inflated, request.method, path, body, zipped)
             response = Response(content, media_type="application/json")
         except ClientDisconnect:
             return
@@ -85,8 +90,10 @@ def refusal(refused: Refused) -> Response:
     return Response(orjson.dumps({"error": str(refused)}), status, media_type="application/json")
 
 
-def _answer(store: Store, method: str, path: str, body: bytes, zipped: bool) -> bytes:
-    return answer(store, method, path, inflate(body) if zipped else body)
+def model_name(path: str) -> str:
+    """The model that a path, decoded, asks for; an empty name where it asks for none."""
+    match = re.match(MODEL, path)
+    return match[1] if match else ""
 
 
 def answer(store: Store, method: str, path: str, body: bytes) -> bytes:

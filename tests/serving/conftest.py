@@ -2,7 +2,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,12 @@ import grpc
 import httpx
 import pytest
 import uvicorn
+from running import running
 from small_models import SIZE, TASKS, Faces, HalfPlus, Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.app import create_app
 from serving.config import one_model
 from serving.loading import LABELS, WARMUP
-from serving.rpc import add_services
 from serving.store import Store
 
 # isort: split
@@ -106,21 +106,16 @@ def ask() -> Callable[..., httpx.Response]:
 @pytest.fixture(scope="module")
 def connect() -> Iterator[Callable[[Store], grpc.Channel]]:
     """A channel to a server of a store, of which there is one each."""
-    served = {}
+    channels = {}
+    with ExitStack() as stack:
 
-    def channel(store):
-        if id(store) not in served:
-            server = grpc.server(ThreadPoolExecutor(2))
-            add_services(store, server)
-            port = server.add_insecure_port("127.0.0.1:0")
-            server.start()
-            served[id(store)] = server, grpc.insecure_channel(f"127.0.0.1:{port}")
-        return served[id(store)][1]
+        def channel(store):
+            if id(store) not in channels:
+                _, address = stack.enter_context(running(store))
+                channels[id(store)] = stack.enter_context(grpc.insecure_channel(address))
+            return channels[id(store)]
 
-    yield channel
-    for server, open_channel in served.values():
-        open_channel.close()
-        server.stop(None).wait()
+        yield channel
 
 
 @pytest.fixture(scope="session")

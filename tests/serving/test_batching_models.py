@@ -10,9 +10,9 @@ from dataclasses import replace
 import grpc
 import numpy as np
 import pytest
+from running import running
 from small_models import picture
 
-from serving import procedures
 from serving.batching import Batcher, BatchingParameters
 from serving.calls import decodes_first, has_rows
 from serving.config import one_model
@@ -20,7 +20,7 @@ from serving.deadline import deadline
 from serving.errors import Refused
 from serving.metrics import page
 from serving.predictor import Predictor
-from serving.rpc import add_services
+from serving.rpc import SERVICES, Procedure
 from serving.store import Store
 
 # isort: split
@@ -175,16 +175,12 @@ def test_a_full_queue_is_503_and_a_wait_too_long_504(store, ask, monkeypatch):
 
 def test_time_limits_come_from_the_client_over_grpc(store, monkeypatch):
     limits = []
-    monkeypatch.setattr(
-        procedures, "model_status", lambda *_: limits.append(deadline()) or GetModelStatusResponse()
+    told = Procedure(
+        GetModelStatusRequest, lambda *_: limits.append(deadline()) or GetModelStatusResponse(), at_once=True
     )
-    server = grpc.server(ThreadPoolExecutor(1))
-    add_services(store, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    monkeypatch.setitem(SERVICES["tensorflow.serving.ModelService"], "GetModelStatus", told)
+    with running(store) as (_, address), grpc.insecure_channel(address) as channel:
         for timeout in (1000, None, 1):
             ModelServiceStub(channel).GetModelStatus(GetModelStatusRequest(), timeout=timeout)
-    server.stop(None).wait()
     assert limits[0] > limits[2]
     assert limits[1] > 1e9

@@ -4,20 +4,24 @@ import json
 import threading
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import pytest
+from running import running
 from small_models import picture
 
 from serving.app import create_app
 from serving.client import Client, Rejected, Unavailable
 from serving.client.__main__ import main
 from serving.client.rest import _retry_after
-from serving.errors import run_command
+from serving.errors import Refused, run_command
 from serving.loading import LABELS
-from serving.rpc import add_services
+from serving.procedures import predict
+from serving.rpc import SERVICES, Procedure
+
+# isort: split
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 BLUE = picture(0, 0, 255)
 
@@ -213,35 +217,30 @@ def test_one_photos_failure_leaves_the_others_their_answers(
     assert ended.value.code == 1
 
 
-class Busy(grpc.ServerInterceptor):
+class Busy:
     """Refuses as many predictions as `refusals` has codes."""
 
     def __init__(self):
         self.refusals = []
 
-    def intercept_service(self, continuation, details):
-        if not details.method.endswith("/Predict") or not self.refusals:
-            return continuation(details)
+    def predict(self, store, request):
+        if not self.refusals:
+            return predict(store, request)
         code = self.refusals.pop(0)
-
-        def refuse(_, context):
-            if code is None:
-                time.sleep(1)
-            context.abort(code or grpc.StatusCode.INTERNAL, "queue is full")
-
-        return grpc.unary_unary_rpc_method_handler(refuse)
+        if code is None:
+            time.sleep(1)
+        raise Refused((code or grpc.StatusCode.INTERNAL).name, "queue is full")
 
 
 @pytest.fixture(scope="module")
 def rpc(faces):
     """A server's address and what makes it refuse."""
     busy = Busy()
-    server = grpc.server(ThreadPoolExecutor(2), interceptors=[busy])
-    add_services(faces, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"grpc://127.0.0.1:{port}", busy
-    server.stop(None).wait()
+    with pytest.MonkeyPatch.context() as patch:
+        procedure = Procedure(PredictRequest, busy.predict, computes=True)
+        patch.setitem(SERVICES["tensorflow.serving.PredictionService"], "Predict", procedure)
+        with running(faces) as (_, address):
+            yield f"grpc://{address}", busy
 
 
 def test_grpc_answers_as_rest(rpc, faulty, faces_path):

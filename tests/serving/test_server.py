@@ -86,8 +86,14 @@ def test_ports_are_tensorflow_servings_unless_any_will_do(monkeypatch, faces_pat
     monkeypatch.setattr("sys.argv", ["serving", "--model_base_path", str(faces_path), *arguments])
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("serving.__main__._bind", lambda _, port: bound.append(port))
-    monkeypatch.setattr("serving.__main__._bind_rpc", lambda _, port: (bound.append(port), port))
-    monkeypatch.setattr("serving.__main__._serve", lambda *_: None)
+
+    async def bind_rpc(flags, _):
+        return bound.append(flags.rpc_port), flags.rpc_port
+
+    async def serve(*_): ...
+
+    monkeypatch.setattr("serving.__main__._bind_rpc", bind_rpc)
+    monkeypatch.setattr("serving.__main__._serve", serve)
     main()
     assert tuple(bound) == ports
 
