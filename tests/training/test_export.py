@@ -96,10 +96,43 @@ def test_it_answers_as_the_model_in_memory(loaded, run, count):
 
 def test_predict_images_compiles_under_xla(loaded):
     signature = loaded.signatures["predict_images"]
-    images = tf.constant(np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8))
-    compiled = tf.function(lambda images: signature(images=images), jit_compile=True)(images)
-    for name, answer in signature(images=images).items():
-        np.testing.assert_allclose(compiled[name], answer, rtol=1e-4, atol=1e-4)
+    compile_ = tf.function(lambda images: signature(images=images), jit_compile=True)
+    for count in (1, 8):
+        images = tf.constant(np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8))
+        compiled = compile_(images)
+        for name, answer in signature(images=images).items():
+            np.testing.assert_allclose(compiled[name], answer, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def session(exported):
+    """Calls a signature as TensorFlow Serving does: in a session that loaded the graph tagged "serve"."""
+    opened = tf.compat.v1.Session(graph=tf.Graph())
+    with opened.graph.as_default():
+        described = tf.compat.v1.saved_model.load(opened, [tf.saved_model.SERVING], str(exported))
+
+    def call(name, value):
+        signature = described.signature_def[name]
+        (given,) = signature.inputs.values()
+        wanted = {key: tensor.name for key, tensor in signature.outputs.items()}
+        return opened.run(wanted, {given.name: value})
+
+    yield call
+    opened.close()
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_session_of_tensorflow_serving_answers_alike(session, loaded, count):
+    encoded = (pictures() * 3)[:count]
+    images = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    for name, signature in loaded.signatures.items():
+        (key, spec), *_ = signature.structured_input_signature[1].items()
+        value = np.array(encoded, object) if spec.dtype == tf.string else images
+        answers, expected = session(name, value), signature(**{key: tf.constant(value)})
+        assert answers.keys() == expected.keys()
+        for output, answer in answers.items():
+            assert len(answer) == count
+            np.testing.assert_allclose(answer, expected[output], rtol=1e-6, atol=1e-6)
 
 
 def test_labels_and_warm_up_lie_beside(exported, loaded):
