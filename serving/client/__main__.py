@@ -8,9 +8,10 @@ from pathlib import Path
 import tyro
 
 from serving.client.client import Client
+from serving.client.drawing import draw, save_copy
 from serving.client.output import Result, print_table, progress
 from serving.client.wire import Rejected
-from serving.errors import UserError, run_command
+from serving.errors import Refused, UserError, run_command
 
 AT_FAULT = (400, 413, 415, 422, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED")
 """With what a server rejects a picture that is none, too large or of a kind it can't read."""
@@ -35,6 +36,10 @@ class Flags:
     Serving doesn't."""
     json: bool = False
     """Print a line of JSON per photo instead of a table."""
+    faces: bool = False
+    """Find the faces in each photo and ask about each. This project's server does, over REST."""
+    draw: Path | None = None
+    """Folder for copies of the photos with boxes and answers; means --faces. No file is overwritten."""
     retries: int = 4
     """How often at most to ask again while the server is unavailable (503), each time after a longer wait."""
     timeout: float = 60.0
@@ -56,7 +61,7 @@ def main() -> None:
                 progress(len(flags.photos), flags.json) as bar,
                 ThreadPoolExecutor(flags.parallel) as pool,
             ):
-                answered = pool.map(lambda photo: _result(client, photo), flags.photos)
+                answered = pool.map(lambda photo: _result(client, photo, flags), flags.photos)
                 for result in bar.track(answered, total=len(flags.photos)):
                     results.append(result)
                     if flags.json:
@@ -84,26 +89,42 @@ def _flags() -> Flags:
 
 
 def _check(flags: Flags, client: Client) -> None:
-    """Before any photo: is there such a model at all?"""
+    """Before any photo: is there such a model, and a place for copies?"""
     try:
-        client.signature, client.tasks  # noqa: B018
+        client.check(flags.faces or flags.draw is not None)
     except OSError as error:  # ConnectionError, TimeoutError
         raise UserError(str(error)) from error
     except Rejected as error:
         raise UserError(f"{flags.url} has no model {flags.model!r} that takes photos: {error}") from error
+    if flags.draw is not None:
+        try:
+            flags.draw.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = f"--draw must be a folder, there or not; received {flags.draw}: {error.strerror}"
+            raise UserError(text) from error
 
 
-def _result(client: Client, photo: Path) -> Result:
+def _result(client: Client, photo: Path, flags: Flags) -> Result:
     try:
         encoded = photo.read_bytes()
     except OSError as error:
         return Result(photo, error=f"can't be read: {error.strerror}", blame=2)
     try:
-        return Result(photo, client.predict([encoded])[0])
+        if not flags.faces and flags.draw is None:
+            return Result(photo, client.predict([encoded])[0])
+        said = client.faces(encoded)
     except Rejected as error:
-        return Result(photo, error=str(error), blame=2 if error.status in AT_FAULT else 1)
+        text = str(error).removeprefix("picture: ")  # as /predict calls a file without a name
+        return Result(photo, error=text, blame=2 if error.status in AT_FAULT else 1)
     except OSError as error:  # ConnectionError, TimeoutError
         return Result(photo, error=str(error), blame=1)
+    if flags.draw is None or not said["faces"]:
+        return Result(photo, said)
+    try:
+        copy = save_copy(draw(encoded, said["faces"]), flags.draw, photo)
+    except (OSError, Refused) as error:
+        return Result(photo, said, f"no copy was drawn: {error}", blame=1)
+    return Result(photo, {**said, "drawn": str(copy)})
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class Client:
         ca: Path | None = None,
     ) -> None:
         self.url = url
+        self.model = model
         self._retry = Retries(retries, timeout)
         self._wire = _wire(url, model, ca, os.environ.get(TOKEN))
         if labels is not None:
@@ -91,6 +92,51 @@ class Client:
         except (KeyError, TypeError, ValueError) as error:
             text = f"labels must be the model's own; its answers do not fit those of {', '.join(tasks)}"
             raise UserError(f"{text}: {error!r}") from error
+
+    def faces(self, photo: bytes) -> dict[str, Any]:
+        """What the model says of each face that this project's server finds in an encoded photo.
+
+        Returns:
+            "faces": a list of answers as by `predict`, each with its "box": left, top, width and height in
+            pixels of the upright photo; "found_by": "detector", or "whole picture" where the server has none;
+            "width" and "height".
+
+        Raises:
+            Rejected: the server has no such model or can't read the photo.
+            ConnectionError, TimeoutError: no server answers.
+            UserError: the wire is gRPC.
+        """
+        wire = self._people
+        answer = self._retry(lambda timeout: wire.faces(photo, timeout))
+        return {name: said for name, said in answer.items() if name != "file"}
+
+    @property
+    def _people(self) -> Rest:
+        if not isinstance(self._wire, Rest):
+            raise UserError(f"faces are found over http:// and https:// alone; received {self.url}")
+        return self._wire
+
+    def check(self, faces: bool = False) -> None:
+        """Asks for the model, before any photo.
+
+        Args:
+            faces: for one that `faces` may ask, not `predict`.
+
+        Raises:
+            Rejected: the server has no such model, or it takes no photos.
+            ConnectionError, TimeoutError: no server answers.
+            UserError: faces are to be found, and the wire is gRPC or the server not this project's.
+        """
+        if not faces:
+            self.signature, self.tasks  # noqa: B018
+            return
+        try:
+            known = [one["model"] for one in self._retry(self._people.models).get("models", [])]
+        except Rejected as error:
+            text = f"{self.url} must be this project's server: no other finds faces; it answers: {error}"
+            raise UserError(text) from error
+        if self.model not in known:
+            raise Rejected(404, f"it knows {', '.join(known) or 'none'}")
 
     def close(self) -> None:
         """Lets go of its connections."""

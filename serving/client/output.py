@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,31 +16,27 @@ from rich.text import Text
 from serving.answers import sentence
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
     """What came of one photo.
 
     Args:
         file: the photo.
-        said: answers by task, or what /predict says of a photo: "faces", a list of answers with their "box".
-        error: why there are none, in one line.
-        blame: exit code of the command that the error asks for: 2, the photo is at fault; 1, the server.
+        said: answers by task; or what /predict says of a photo: "faces", a list of such answers, each with
+            its "box", and "found_by".
+        error: what failed, in one line.
+        blame: exit code of the command that the error asks for: 2, the photo is at fault; 1, something else.
     """
 
     file: Path
-    said: dict[str, Any] = field(default_factory=dict)
+    said: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
     blame: int = 0
 
-    @property
-    def faces(self) -> list[dict[str, Any]]:
-        """Answers by task of each face; of the whole picture where no faces were looked for."""
-        return self.said.get("faces", [self.said] if self.said else [])
-
     def line(self) -> str:
         """As a line of JSON."""
-        said = {"error": self.error} if self.error else self.said
-        return json.dumps({"file": str(self.file), **said}, ensure_ascii=False)
+        error = {"error": self.error} if self.error else {}
+        return json.dumps({"file": str(self.file), **self.said, **error}, ensure_ascii=False)
 
 
 @contextmanager
@@ -56,36 +52,35 @@ def progress(total: int, json_lines: bool) -> Iterator[Progress]:
 
 
 def print_table(results: Sequence[Result]) -> None:
-    """Answers on stdout, then a line on stderr for each photo without any."""
-    answered = [result for result in results if not result.error]
-    tasks = list(dict.fromkeys(name for result in answered for face in result.faces for name in names(face)))
-    boxes = any("faces" in result.said for result in answered)
-    if answered:
-        table = Table(Column("file", overflow="fold"), *["face"] * boxes, *tasks)
-        for result in answered:
-            for number, face in enumerate(result.faces, start=1):
-                told = [Text(sentence(face[task])) if task in face else "" for task in tasks]
-                table.add_row(Text(str(result.file)), *[_place(number, face)] * boxes, *told)
-            if not result.faces:
-                table.add_row(Text(str(result.file)), "none found")
+    """Answers on stdout, a face each; then a line on stderr for each photo with which something failed."""
+    rows = [row for result in results for row in _rows(result)]
+    if rows:
+        told = list(dict.fromkeys(task for _, _, answers in rows for task in answers))
+        places = any(place for _, place, _ in rows)
+        table = Table(Column("file", overflow="fold"), *["face"] * places, *told)
+        for file, place, answers in rows:
+            cells = [answers.get(task, "") for task in told]
+            table.add_row(*map(Text, (file, *[place] * places, *cells)))
         Console().print(table)
-    print_errors(results)
-
-
-def print_errors(results: Iterable[Result]) -> None:
-    """A line on stderr for each photo without answers."""
     for result in results:
         if result.error:
             print(f"{result.file}: {result.error}", file=sys.stderr)
 
 
-def names(face: Mapping[str, Any]) -> list[str]:
-    """The tasks that something is said of."""
-    return [name for name, answer in face.items() if isinstance(answer, dict)]
+def tasks(face: Mapping[str, Any]) -> list[str]:
+    """What something is said of."""
+    return [name for name, answer in face.items() if isinstance(answer, Mapping)]
 
 
-def _place(number: int, face: dict[str, Any]) -> str:
-    if face.get("box") is None:
-        return "whole picture"
-    x, y, width, height = face["box"]
-    return f"{number}: {width:.0f}x{height:.0f} at {x:.0f}, {y:.0f}"
+def _rows(result: Result) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The photo, where a face is in it, and what is said of it."""
+    faces = result.said.get("faces", [result.said] if result.said else [])
+    for number, face in enumerate(faces, start=1):
+        place = ""
+        if "faces" in result.said:
+            x, y, width, height = face["box"]
+            found = result.said.get("found_by") == "detector"
+            place = f"{number}: {width} x {height} at {x}, {y}" if found else "the whole picture"
+        yield str(result.file), place, {task: sentence(face[task]) for task in tasks(face)}
+    if result.said and not faces:
+        yield str(result.file), "none was found", {}

@@ -64,6 +64,15 @@ class Rest:
             rows = [{signature.outputs[0]: row} for row in rows]
         return rows
 
+    def models(self, timeout: float) -> dict[str, Any]:
+        """Which models this project's server asks about people."""
+        return self._ask("GET", "/models", timeout)
+
+    def faces(self, photo: bytes, timeout: float) -> dict[str, Any]:
+        """What this project's server says of each face in a photo."""
+        answer = self._ask("POST", f"/predict?model={self.model}", timeout, content=photo)
+        return answer["files"][0]
+
     def close(self) -> None:
         """Lets go of its connections."""
         self._client.close()
