@@ -3,9 +3,12 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -35,10 +38,44 @@ def asked(address, pictures):
         return list(PredictionServiceStub(channel).Predict(request, timeout=60).outputs["gender"].float_val)
 
 
+def slow(url):
+    """A connection whose request never becomes whole."""
+    connection = socket.create_connection(("127.0.0.1", port_of(url)), timeout=60)
+    connection.sendall(b"POST /v1/models/faces:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+    return connection
+
+
+def port_of(address):
+    return int(address.rpartition(":")[2])
+
+
+def queued(url):
+    """How many requests have come into a batch's queue."""
+    with urllib.request.urlopen(f"{url}/metrics") as page:
+        found = re.search(r'queue_length_count{model_name="faces"} (\d+)', page.read().decode())
+    return int(found[1]) if found else 0
+
+
+def until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def refuses(address):
+    """Whether nobody listens any more."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port_of(address))) != 0
+
+
 def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
     (tmp_path / "blue.png").write_bytes(picture(0, 0, 255))
-    one = ["--model_base_path", faces_path, "--model_name", "faces", "--enable_batching"]
-    server = start(*one, "--rest_api_port", 0)
+    waits = tmp_path / "batching.txt"
+    waits.write_text("batch_timeout_micros { value: 2000000 }")
+    one = ["--model_base_path", faces_path, "--model_name", "faces", "--access_log"]
+    batching = ["--enable_batching", "--batching_parameters_file", waits, "--shutdown_grace_seconds", 6]
+    server = start(*one, *batching, "--rest_api_port", 0)
     two = tmp_path / "models.config"
     two.write_text(
         "model_config_list {"
@@ -54,21 +91,38 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
         client = [sys.executable, "-m", "serving.client", str(tmp_path / "blue.png"), "--url", url, "--json"]
         said = subprocess.run(client, capture_output=True, text=True, check=True)
         assert json.loads(said.stdout)["emotion"]["label"] == "sad"
-        assert asked(rpc_address, [picture(0, 0, 255) + bytes(5 * 2**20), picture(255, 0, 0)]) == [1.0, 0.0]
         for flag, address in (("--rest_api_port", url), ("--port", rpc_address)):
-            ports = {"--rest_api_port": "0", flag: address.rpartition(":")[2]}
+            ports = {"--rest_api_port": "0", flag: port_of(address)}
             late = start("--model_base_path", faces_path, *(word for pair in ports.items() for word in pair))
             out, err = late.communicate(timeout=60)
             assert (late.returncode, out, err.count("\n")) == (2, "", 1)
             assert f"--host and {flag} must be a free address" in err
         promise = PROMISE.replace("faces, version 7, answers", "a, version 7, and b, version 7, answer")
-        assert re.fullmatch(promise, other.stdout.readline())
+        _, other_url = re.fullmatch(promise, other.stdout.readline()).groups()
+        with ThreadPoolExecutor() as pool, slow(url) as never, slow(other_url):
+            before = queued(url)
+            large = picture(0, 0, 255) + bytes(5 * 2**20)
+            rpc = pool.submit(asked, rpc_address, [large, picture(255, 0, 0)])
+            rest = pool.submit(subprocess.run, client, capture_output=True, text=True, check=True)
+            until(lambda: queued(url) == before + 2)
+            server.send_signal(signal.SIGTERM)
+            other.send_signal(signal.SIGINT)
+            for address in (url, rpc_address, other_url):
+                until(lambda address=address: refuses(address))
+            assert rpc.result() == [1.0, 0.0]
+            assert json.loads(rest.result().stdout)["emotion"]["label"] == "sad"
+            other.send_signal(signal.SIGINT)  # the second one does not wait for who is slow
+            assert other.wait(timeout=60) == 128 + signal.SIGINT
+            server.wait(timeout=60)
+            assert never.recv(1) == b""
     finally:
-        server.send_signal(signal.SIGTERM)
-        other.send_signal(signal.SIGINT)
+        for process in (server, other):
+            process.kill()
         ends = [process.communicate(timeout=60) for process in (server, other)]
-    assert ends == [("", "")] * 2
-    assert (server.returncode, other.returncode) == (0, 0)
+    assert server.returncode == 0
+    assert (ends[0][0], ends[1]) == ("", ("", ""))
+    log = [json.loads(line) for line in ends[0][1].splitlines()]
+    assert {line["path"] for line in log} > {"/readyz", "/tensorflow.serving.PredictionService/Predict"}
 
 
 @pytest.mark.parametrize(
