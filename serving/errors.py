@@ -45,9 +45,18 @@ class Refused(Exception):
         self.http_status = http_status
 
 
-def reason(message: str) -> str:
-    """What a TensorFlow error says to the one who asked: one line without graph nodes, frames and paths."""
+def reason(message: str, folder: str = "") -> str:
+    """What a TensorFlow error says to the one who asked: one line without graph nodes, frames and paths.
+
+    Args:
+        message: the error's.
+        folder: which it may be about; its name may have spaces, where no path is told from words.
+    """
     message = re.sub(r"\[\[.*?\]\]|\{\{.*?\}\}|\[Op:[^\]]*\]", "", message)
+    if folder:
+        message = re.sub(rf"{re.escape(folder)}[^\s'\":;,]*", "...", message)
+    message = re.sub(r"""(['"])/[^'"\n]*\1""", r"\1...\1", message)
+    message = re.sub(r"""\b(?:(?:file|gs|hdfs|ram|s3)://|[A-Za-z]:\\)[^\s'"]+""", "...", message)
     message = re.sub(r"(?<![\w:/])(?:/[\w.@+-]+){2,}/?", "...", message)
     notices = ("Graph execution error", "Detected at node", "<stack traces", 'File "')
     lines = [line.strip() for line in message.splitlines()]

@@ -74,6 +74,7 @@ class Unloadable(UserError):
 
     Args:
         rule: what the folder must be.
+        export: the folder.
         error: what TensorFlow, or the system, says of it.
 
     Attributes:
@@ -81,8 +82,8 @@ class Unloadable(UserError):
         said: the error without paths.
     """
 
-    def __init__(self, rule: str, error: Exception) -> None:
-        self.code, self.said = _code(error), reason(str(error))
+    def __init__(self, rule: str, export: Path, error: Exception) -> None:
+        self.code, self.said = _code(error), reason(str(error), str(export))
         super().__init__(f"{rule}: {self.said}")
 
 
@@ -126,7 +127,7 @@ def load(
         loaded = tf.saved_model.load(str(export))
         labels = (export / LABELS).read_bytes() if (export / LABELS).is_file() else None
     except Exception as error:  # files that are cut off raise what no list has: IndexError, RuntimeError, ...
-        raise Unloadable(f"{export} must hold a SavedModel; loading it says", error) from error
+        raise Unloadable(f"{export} must hold a SavedModel; loading it says", export, error) from error
     signatures = {
         name: Signature(
             _specs(metadata.signature_def[name].inputs),
@@ -141,7 +142,7 @@ def load(
         if _is_dense(export, name, metadata.signature_def[name])
     }
     if warm_up:
-        _warm_up(export / WARMUP, signatures)
+        _warm_up(export, signatures)
     return Model(signatures, metadata, labels, loaded, name, batcher, contents)
 
 
@@ -175,8 +176,9 @@ def _specs(infos: Any) -> dict[str, tf.TensorSpec]:
     }
 
 
-def _warm_up(path: Path, signatures: dict[str, Signature]) -> None:
+def _warm_up(export: Path, signatures: dict[str, Signature]) -> None:
     """Answers the recorded requests, so that the first real one finds graphs and memory prepared."""
+    path = export / WARMUP
     if not path.is_file():
         return
     records = tf.data.TFRecordDataset(str(path)).take(WARMUP_RECORDS).as_numpy_iterator()
@@ -193,5 +195,5 @@ def _warm_up(path: Path, signatures: dict[str, Signature]) -> None:
             signature.function(**{**signature.defaults, **inputs})
     except (KeyError, TypeError, ValueError, DecodeError, tf.errors.OpError) as error:
         raise Unloadable(
-            f"{path} must hold requests that the model answers; record {number}", error
+            f"{path} must hold requests that the model answers; record {number}", export, error
         ) from error

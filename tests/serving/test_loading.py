@@ -5,7 +5,7 @@ from google.protobuf import text_format
 from small_models import Odd, picture, record_warmup, save, save_half_plus_two
 
 from serving.errors import UserError, reason
-from serving.loading import WARMUP, load
+from serving.loading import WARMUP, Unloadable, load
 from serving.quiet import tf
 
 # isort: split
@@ -98,12 +98,14 @@ def test_warm_up_may_be_left_out(tmp_path):
     assert load(tmp_path / "1", warm_up=False).loaded.calls.numpy() == 0
 
 
-def test_weights_that_are_missing(tmp_path):
-    save(Counter(), tmp_path / "1", "serve")
-    for path in (tmp_path / "1" / "variables").iterdir():
+def test_what_is_said_of_weights_that_are_missing_holds_no_path(tmp_path):
+    export = tmp_path / "my secret models" / "1"
+    save(Counter(), export, "serve")
+    for path in (export / "variables").iterdir():
         path.unlink()
-    with pytest.raises(UserError, match="must hold a SavedModel"):
-        load(tmp_path / "1")
+    with pytest.raises(Unloadable, match="must hold a SavedModel") as error:
+        load(export)
+    assert error.value.said.endswith("Failed to find any matching files for ...")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,9 @@ def test_weights_that_are_missing(tmp_path):
             "No such file ... here",
         ),
         ("Expected image/png, 3/4 or https://a.org/b", "Expected image/png, 3/4 or https://a.org/b"),
+        ("Can't open '/srv/my models/a': denied", "Can't open '...': denied"),
+        ('Can\'t open "/data" or file:///srv/a, gs://b/c', 'Can\'t open "..." or ... ...'),
+        (r"Can't open D:\models\a.pb now", "Can't open ... now"),
         ("[[{{node a}}]]", "the model failed without a reason"),
     ],
 )
