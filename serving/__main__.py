@@ -34,13 +34,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     flags = read_flags()
-    models, batcher, tls = flags.models(), flags.batcher(), flags.tls()
+    models, batcher, tls, token = flags.models(), flags.batcher(), flags.tls(), flags.token()
     for model in models.config:
         versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
     with asyncio.Runner() as runner:
         rpc_server, rpc_port = runner.run(_bind_rpc(flags, tls))
-        runner.run(_serve(flags, models, batcher, tls, listener, rpc_server, rpc_port))
+        runner.run(_serve(flags, models, batcher, tls, token, listener, rpc_server, rpc_port))
 
 
 async def _serve(
@@ -48,6 +48,7 @@ async def _serve(
     models: "ModelConfigList",
     batcher: "Batcher | None",
     tls: Tls | None,
+    token: bytes | None,
     listener: socket.socket,
     rpc_server: "RpcServer",
     rpc_port: int,
@@ -74,8 +75,8 @@ async def _serve(
     room = Room(flags.limits)
     if flags.access_log:
         log_to_stderr()
-    add_services(store, rpc_server, room, ThreadPoolExecutor(RPC_THREADS, thread_name_prefix="rpc"))
-    app = create_app(store, flags.rest_api_timeout_in_ms / 1000, room, flags.origins)
+    add_services(store, rpc_server, room, ThreadPoolExecutor(RPC_THREADS, thread_name_prefix="rpc"), token)
+    app = create_app(store, flags.rest_api_timeout_in_ms / 1000, room, flags.origins, token)
     server = Server(http_config(app, flags.limits, tls), rpc_server, flags.limits.shutdown_grace_seconds)
     failures = []
     stop = threading.Event()

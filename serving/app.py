@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from serving.access import REQUEST_ID, AccessLog
+from serving.bearer import Guarded
 from serving.errors import Refused
 from serving.intake import Limited
 from serving.limits import Limits, Room
@@ -25,6 +26,7 @@ def create_app(
     timeout: float | None = None,
     room: Room | None = None,
     origins: Collection[str] = (),
+    token: bytes | None = None,
 ) -> ASGIApp:
     """The HTTP application: TensorFlow Serving's wire under /v1, and beside it what people use, and health.
 
@@ -33,6 +35,7 @@ def create_app(
         timeout: seconds after which a request no longer waits to be computed.
         room: what clients may take; by default, as much as the limits' defaults let them.
         origins: of the pages whose scripts may ask, "*" for any.
+        token: what all must bring who ask a model; None if anybody may.
     """
     room = room or Room(Limits())
     # FastAPI's pages of documentation are fetched from elsewhere, and could not tell of /v1.
@@ -78,7 +81,7 @@ def create_app(
         return Response(model.labels, media_type="application/json")
 
     # Around the application, not in it: what it says of its own crashes takes the same way.
-    limited = Limited(app, store, room)
+    limited = Limited(Guarded(app, token) if token else app, store, room)
     return AccessLog(
         CORSMiddleware(
             limited,

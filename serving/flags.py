@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from serving.bearer import read_token
 from serving.contents import Contents
 from serving.errors import UserError
 from serving.limits import Limits
@@ -63,6 +64,9 @@ class Flags:
     """File with an SSLConfig in text format, for both ports: key, certificate, whether clients need one."""
     access_log: bool = False
     """Writes a line of JSON about every request to stderr: who asks, and what, is not in it."""
+    token_file: str = ""
+    """File with a token that must be brought, over REST and gRPC: Authorization: Bearer TOKEN. If not given,
+    the environment variable SERVING_TOKEN holds it, or nobody is asked for one."""
     limits: Annotated[Limits, tyro.conf.OmitArgPrefixes] = LIMITS
     """What clients may take at most."""
     host: str = "127.0.0.1"
@@ -116,6 +120,14 @@ class Flags:
             UserError: the file holds nothing for TLS.
         """
         return read_tls(Path(self.ssl_config_file)) if self.ssl_config_file else None
+
+    def token(self) -> bytes | None:
+        """What all must bring who ask a model; None if anybody may.
+
+        Raises:
+            UserError: the file or variable holds no token.
+        """
+        return read_token(self.token_file)
 
     @property
     def origins(self) -> list[str]:

@@ -16,6 +16,7 @@ from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from serving import procedures
 from serving.access import REQUEST_ID, log, request_id
 from serving.arrays import invalid
+from serving.bearer import check
 from serving.deadline import within
 from serving.errors import Refused
 from serving.limits import Room
@@ -46,12 +47,14 @@ class Procedure:
         answer: what it answers.
         computes: whether it takes a place among the requests that are computed.
         at_once: whether it needs no thread, and so never waits for those that compute.
+        open: whether it answers those, too, who bring no token.
     """
 
     request: type[Message]
     answer: Callable[[Store, Any], Message]
     computes: bool = False
     at_once: bool = False
+    open: bool = False
 
 
 def health(store: Store, request: StringValue) -> Int32Value:
@@ -74,11 +77,13 @@ SERVICES = {
         "HandleReloadConfigRequest": Procedure(ReloadConfigRequest, procedures.reload_config),
     },
     # On the wire the health service's messages are these two: one string, one enumeration.
-    "grpc.health.v1.Health": {"Check": Procedure(StringValue, health, at_once=True)},
+    "grpc.health.v1.Health": {"Check": Procedure(StringValue, health, at_once=True, open=True)},
 }
 
 
-def add_services(store: Store, server: grpc.aio.Server, room: Room, pool: Executor) -> None:
+def add_services(
+    store: Store, server: grpc.aio.Server, room: Room, pool: Executor, token: bytes | None = None
+) -> None:
     """Lets a gRPC server, not yet started, answer for a store.
 
     Args:
@@ -86,12 +91,13 @@ def add_services(store: Store, server: grpc.aio.Server, room: Room, pool: Execut
         server: reads and writes; who sends slowly keeps no thread waiting.
         room: what clients may take.
         pool: whose threads answer.
+        token: what calls must bring; None if all are answered.
     """
     for service, names in SERVICES.items():
         # A stream of one request is the same on the wire, but waiting for it can be given an end.
         handlers = {
             name: grpc.stream_unary_rpc_method_handler(
-                Handler(store, room, pool, f"/{service}/{name}", procedure).handle
+                Handler(store, room, pool, token, f"/{service}/{name}", procedure).handle
             )
             for name, procedure in names.items()
         }
@@ -101,8 +107,16 @@ def add_services(store: Store, server: grpc.aio.Server, room: Room, pool: Execut
 class Handler:
     """What answers the calls of one procedure."""
 
-    def __init__(self, store: Store, room: Room, pool: Executor, path: str, procedure: Procedure) -> None:
-        self._store, self._room, self._pool = store, room, pool
+    def __init__(
+        self,
+        store: Store,
+        room: Room,
+        pool: Executor,
+        token: bytes | None,
+        path: str,
+        procedure: Procedure,
+    ) -> None:
+        self._store, self._room, self._pool, self._token = store, room, pool, token
         self._path, self._procedure = path, procedure
 
     async def handle(self, _: object, context: grpc.aio.ServicerContext) -> bytes:
@@ -147,6 +161,8 @@ class Handler:
 
     async def _taken(self, context: grpc.aio.ServicerContext) -> bytes:
         """The whole request, and a place to compute it."""
+        if self._token and not self._procedure.open:
+            check(self._token, dict(context.invocation_metadata() or ()).get("authorization"))
         if self._procedure.computes:
             self._room.check()
         seconds = self._room.limits.body_timeout_seconds

@@ -16,6 +16,7 @@ async function request(path, options = {}) {
   if (response.status === 401) {
     of("gate").hidden = false;
     of("token").focus();
+    throw new Error(token ? "This is not the server's token." : "This server asks for a token.");
   }
   throw new Error(answer.error);
 }

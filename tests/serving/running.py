@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def running(
-    store: Store, tls: Tls | None = None, app=create_app, **limits: float
+    store: Store, tls: Tls | None = None, app=create_app, token: bytes | None = None, **limits: float
 ) -> Iterator[tuple[int, str]]:
     """Serves a store while the block runs.
 
@@ -33,8 +33,8 @@ def running(
     async def serve() -> None:
         rpc_server, port = await _bind_rpc(flags, tls)
         room = Room(flags.limits)
-        add_services(store, rpc_server, room, pool)
-        server = Server(http_config(app(store, None, room), flags.limits, tls), rpc_server, 5.0)
+        add_services(store, rpc_server, room, pool, token)
+        server = Server(http_config(app(store, None, room, (), token), flags.limits, tls), rpc_server, 5.0)
         found.extend([server, listener.getsockname()[1], f"{HOST}:{port}"])
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():
