@@ -1,16 +1,10 @@
-"""The system's Chromium, and servers for it."""
+"""The system's Chromium."""
 
 import os
 import shutil
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from starlette.types import ASGIApp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -28,20 +22,6 @@ def chromium() -> str:
             "(CHROMIUM=none)"
         )
     return found
-
-
-@contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """The address of a server of an application."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def shoot(page, name: str) -> None:

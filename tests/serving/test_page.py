@@ -4,7 +4,7 @@ import base64
 import re
 
 import pytest
-from browser import chromium, served, shoot
+from browser import chromium, shoot
 from drawn_faces import encode, face, photo
 from folders import configured
 from playwright.sync_api import expect, sync_playwright
@@ -30,9 +30,8 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(faces):
-    with served(create_app(faces)) as address:
-        yield address
+def address(faces, serve):
+    return serve(create_app(faces))
 
 
 @pytest.fixture
@@ -191,31 +190,29 @@ def test_what_went_wrong_is_said_and_what_is_private_promised(visit):
     expect(page.get_by_role("contentinfo")).to_contain_text("nothing about who somebody is or feels inside")
 
 
-def test_a_server_with_a_token_is_asked_once_it_is_given(visit, faces):
-    with served(create_app(faces, token=b"s3cret")) as guarded:
-        page = visit(guarded)
-        choose(page, FACE)
-        for token, said in (
-            ("wrong", "This server asks for a token."),
-            ("s3cret", "This is not the server's token."),
-        ):
-            expect(page.get_by_role("alert")).to_have_text(said)
-            page.get_by_label("This server asks for a token").fill(token)
-            page.get_by_role("button", name="Go on").click()
-        status(page, "^1 face found")
-        expect(page.get_by_role("alert")).to_be_hidden()
-        expect(page.get_by_label("This server asks for a token")).to_be_hidden()
+def test_a_server_with_a_token_is_asked_once_it_is_given(visit, serve, faces):
+    page = visit(serve(create_app(faces, token=b"s3cret")))
+    choose(page, FACE)
+    for token, said in (
+        ("wrong", "This server asks for a token."),
+        ("s3cret", "This is not the server's token."),
+    ):
+        expect(page.get_by_role("alert")).to_have_text(said)
+        page.get_by_label("This server asks for a token").fill(token)
+        page.get_by_role("button", name="Go on").click()
+    status(page, "^1 face found")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.get_by_label("This server asks for a token")).to_be_hidden()
     assert {"401" in problem for problem in visit.problems} == {True}
     visit.problems.clear()
 
 
-def test_the_model_is_chosen_where_there_are_several(visit, faces_path):
+def test_the_model_is_chosen_where_there_are_several(visit, serve, faces_path):
     config = f'base_path: "{faces_path}"'
     store = Store(configured(first=config, second=config))
     store.load()
-    with served(create_app(store)) as several:
-        page = visit(several)
-        choose(page, FACE)
-        status(page, r"Model first, version 7")
-        page.get_by_label("Model").select_option("second")
-        status(page, r"Model second, version 7")
+    page = visit(serve(create_app(store)))
+    choose(page, FACE)
+    status(page, r"Model first, version 7")
+    page.get_by_label("Model").select_option("second")
+    status(page, r"Model second, version 7")
