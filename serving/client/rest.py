@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from serving.client.wire import Rejected, Signature, Unavailable, read_signature
+from serving.client.wire import DISTRUST, Rejected, Signature, Unavailable, read_signature
 from serving.errors import UserError
 
 OWN = ("localhost", "127.0.0.1", "::1")
@@ -85,7 +85,7 @@ class Rest:
         except httpx.HTTPError as error:
             text = f"no model server answers at {self.url}: {error}"
             lost = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-            raise (Unavailable if lost and not _distrusted(error) else ConnectionError)(text) from error
+            raise (Unavailable if lost and DISTRUST not in text else ConnectionError)(text) from error
         if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             text = f"{self.url} is unavailable: {_error_text(response)}"
             raise Unavailable(text, _retry_after(response.headers.get("Retry-After", "")))
@@ -98,12 +98,6 @@ class Rest:
                 f"no model server answers at {self.url}: it sends no JSON object, but {response.text!r:.80}"
             )
             raise ConnectionError(text) from error
-
-
-def _distrusted(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def _error_text(response: httpx.Response) -> str:

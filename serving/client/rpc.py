@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 from google.protobuf.json_format import MessageToDict
 
-from serving.client.wire import Rejected, Signature, Unavailable, read_signature
+from serving.client.wire import DISTRUST, Rejected, Signature, Unavailable, read_signature
 from serving.errors import UserError
 from serving.quiet import tf
 
@@ -96,7 +96,8 @@ class Rpc:
         except grpc.RpcError as error:
             code, text = error.code(), error.details()
             if code is grpc.StatusCode.UNAVAILABLE or (code is FULL and "larger than max" not in text):
-                raise Unavailable(f"grpc://{self.address} is unavailable: {text}") from error
+                kind = ConnectionError if DISTRUST in text else Unavailable
+                raise kind(f"grpc://{self.address} is unavailable: {text}") from error
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError(f"no answer from grpc://{self.address} within {timeout:.3g} s") from error
             raise Rejected(code.name, text) from error

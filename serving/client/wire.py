@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+DISTRUST = "CERTIFICATE_VERIFY_FAILED"
+"""What OpenSSL and BoringSSL say of a certificate by an authority that is not trusted; no retry mends it."""
+
 
 class Rejected(Exception):
     """The server answered with an error.
