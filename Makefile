@@ -45,7 +45,7 @@ lock: $(READY) ## pin anew what pyproject.toml asks for
 		--upgrade --custom-compile-command "make lock" --output-file requirements.lock --quiet
 
 clean: ## remove .venv and all caches; runs and exports stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One package (promise) comes as source only: what builds it goes in first, from the same lock.

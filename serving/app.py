@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -15,6 +17,7 @@ from serving.errors import Refused
 from serving.intake import Limited
 from serving.limits import Limits, Room
 from serving.metrics import page
+from serving.openapi import document
 from serving.people import people
 from serving.rest import refusal, rest
 from serving.site import site
@@ -38,7 +41,7 @@ def create_app(
         token: what all must bring who ask a model; None if anybody may.
     """
     room = room or Room(Limits())
-    # FastAPI's pages of documentation are fetched from elsewhere, and could not tell of /v1.
+    # FastAPI's own document can't tell of /v1, and its pages are fetched from elsewhere.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.mount("/v1", rest(store, timeout, room.limits.max_body_bytes))
@@ -72,6 +75,10 @@ def create_app(
     @app.get("/monitoring/prometheus/metrics")
     async def metrics() -> Response:
         return PlainTextResponse(page(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/openapi.json")
+    async def openapi() -> dict[str, Any]:
+        return document()
 
     @app.get("/models/{name}/labels")
     async def labels(name: str) -> Response:
