@@ -1,7 +1,6 @@
 """Routes, page, health and metrics, put together."""
 
 from collections.abc import Collection
-
 from typing import Any
 
 from fastapi import FastAPI, Request, Response

@@ -32,6 +32,7 @@ def document() -> Json:
         },
         "/healthz": {"get": _get("Whether the process is alive", _ref("State"))},
         "/readyz": {"get": _get("Whether models are loaded and warm", _ref("State"), [], 503)},
+        "/metrics": {"get": METRICS},
         "/monitoring/prometheus/metrics": {"get": METRICS},
         "/openapi.json": {"get": _get("This document", {"type": "object"})},
     }
