@@ -1,21 +1,25 @@
 """Puts what is asked at the same time into one call; queues as in TensorFlow's shared_batch_scheduler.h.
 
 There are no threads of its own: the first request of a batch computes it for all of them. So one that comes
-alone is answered where it is, and nothing of a model is held but by its requests.
+alone is answered where it is, and nothing of a model is held but by its requests. Who asks from an event loop
+takes no thread either, unless it leads.
 """
 
+import asyncio
+import contextlib
 import math
 import os
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from starlette.concurrency import run_in_threadpool
 
 from serving.errors import Refused
 from serving.merging import Arrays, Compute, Task, compute_together, joined
-from serving.metrics import BATCH_SIZE, COMPUTE_LATENCY, QUEUE_LENGTH, QUEUING_LATENCY
+from serving.metrics import BATCH_SIZE, QUEUE_LENGTH, QUEUING_LATENCY
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,26 @@ class Batch:
     taken: bool = False
 
 
+class AsyncBell:
+    """Wakes one who waits in an event loop; made there."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rung = asyncio.Event()
+
+    def set(self) -> None:
+        """Wakes, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who waited there
+            self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Whether it was woken in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+        return self._rung.is_set()
+
+
 class Batcher:
     """The queues of a server, one for each signature and shape of inputs for as long as something waits.
 
@@ -71,42 +95,85 @@ class Batcher:
         self._queues: dict[Hashable, list[Batch]] = {}
 
     def run(
-        self, name: str, key: Hashable, compute: Compute, inputs: Arrays, deadline: float = math.inf
+        self,
+        name: str,
+        key: Hashable,
+        stages: Sequence[Compute],
+        inputs: Arrays,
+        deadline: float = math.inf,
     ) -> Arrays:
-        """What `compute` makes of the inputs, together with others' of the same kind.
+        """What the stages make of the inputs, one after the other, together with others' of the same kind.
 
         Args:
             name: the model's, for the metrics.
-            key: what `compute` computes; the same for all that may be computed together.
-            compute: arrays to arrays, row by row: as many rows as it is given, at least one.
+            key: what the stages compute; the same for all that may be computed together.
+            stages: arrays to arrays, row by row: as many rows as it is given, at least one.
             inputs: arrays by name, all of the same number of rows, at least one.
             deadline: until when to wait, by time.monotonic().
 
         Raises:
             Refused: INVALID_ARGUMENT, too many rows; UNAVAILABLE, too many batches wait; DEADLINE_EXCEEDED,
-                it waited too long. What `compute` raises of a request alone.
+                it waited too long. What a stage raises of a request alone.
         """
+        return joined([self._run(name, key, stages, part, deadline) for part in self._parts(inputs)])
+
+    async def run_async(
+        self,
+        name: str,
+        key: Hashable,
+        stages: Sequence[Compute],
+        inputs: Arrays,
+        deadline: float = math.inf,
+    ) -> Arrays:
+        """The same from an event loop."""
+        return joined(
+            [await self._run_async(name, key, stages, part, deadline) for part in self._parts(inputs)]
+        )
+
+    def _parts(self, inputs: Arrays) -> Iterator[Arrays]:
         limit, size = self.parameters.max_batch_size, self.parameters.batch_size
         rows = Task(inputs).rows
         if rows > limit:
             text = f"Task size {rows} is larger than maximum input batch size {limit}"
             raise Refused("INVALID_ARGUMENT", text)
-        if rows <= size:
-            return self._run(name, key, compute, inputs, deadline)
-        starts = range(0, rows, size)
-        parts = [{name: array[start : start + size] for name, array in inputs.items()} for start in starts]
-        return joined([self._run(name, key, compute, part, deadline) for part in parts])
+        for start in range(0, rows, size):
+            yield {name: array[start : start + size] for name, array in inputs.items()}
 
-    def _run(self, name: str, key: Hashable, compute: Compute, inputs: Arrays, deadline: float) -> Arrays:
-        kinds = ((name, array.dtype, self._shape(array)) for name, array in sorted(inputs.items()))
-        key, task = (key, *kinds), Task(inputs)
+    def _run(
+        self, name: str, key: Hashable, stages: Sequence[Compute], inputs: Arrays, deadline: float
+    ) -> Arrays:
+        woken = threading.Event()
+        task = Task(inputs, woken)
+        key = self._kind(key, inputs)
         batch = self._enqueue(name, key, task)
-        if batch.tasks[0] is not task and not task.woken.wait(_left(deadline)):
+        if batch.tasks[0] is not task and not woken.wait(_left(deadline)):
             self._withdraw(key, batch, task)
-            task.woken.wait()
+            woken.wait()
         if task.outcome is None:
-            self._lead(name, key, compute, batch, deadline)
+            self._lead(name, key, stages, batch, deadline)
         return task.result()
+
+    async def _run_async(
+        self, name: str, key: Hashable, stages: Sequence[Compute], inputs: Arrays, deadline: float
+    ) -> Arrays:
+        woken = AsyncBell()
+        task = Task(inputs, woken)
+        key = self._kind(key, inputs)
+        batch = self._enqueue(name, key, task)
+        try:
+            if batch.tasks[0] is not task and not await woken.wait(_left(deadline)):
+                self._withdraw(key, batch, task)
+                await woken.wait()
+            if task.outcome is None:
+                await run_in_threadpool(self._lead, name, key, stages, batch, deadline)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Refused):
+                self._withdraw(key, batch, task)  # so that a batch does not wait for a leader that is gone
+            raise
+        return task.result()
+
+    def _kind(self, key: Hashable, inputs: Arrays) -> Hashable:
+        return key, *((name, array.dtype, self._shape(array)) for name, array in sorted(inputs.items()))
 
     def _shape(self, array: np.ndarray) -> tuple[int, ...] | int:
         return array.ndim if self.parameters.pad_variable_length_inputs else array.shape[1:]
@@ -133,7 +200,9 @@ class Batcher:
                 batch.full.set()
             return batch
 
-    def _lead(self, name: str, key: Hashable, compute: Compute, batch: Batch, deadline: float) -> None:
+    def _lead(
+        self, name: str, key: Hashable, stages: Sequence[Compute], batch: Batch, deadline: float
+    ) -> None:
         """Computes a batch, once it is full or has waited long enough and a slot is free."""
         leader = batch.tasks[0]
         due = leader.came + self.parameters.batch_timeout_micros / 1e6
@@ -147,8 +216,7 @@ class Batcher:
             for task in batch.tasks:
                 QUEUING_LATENCY.observe(time.monotonic() - task.came, name)
             BATCH_SIZE.observe(batch.rows, name)
-            with COMPUTE_LATENCY.time(name):
-                compute_together(batch.tasks, compute, self.parameters.allowed_batch_sizes)
+            compute_together(batch.tasks, stages, self.parameters.allowed_batch_sizes)
         finally:
             self._slots.release()
             for task in batch.tasks:
@@ -161,7 +229,7 @@ class Batcher:
             Refused: DEADLINE_EXCEEDED, it was taken out.
         """
         with self._lock:
-            if batch.taken:
+            if batch.taken or task not in batch.tasks:
                 return
             batch.tasks.remove(task)
             batch.rows -= task.rows

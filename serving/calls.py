@@ -1,15 +1,17 @@
 """One call into a model's signature: checked, and computed alone or together with others."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import numpy as np
+from starlette.concurrency import run_in_threadpool
 
 from serving.contents import Contents
 from serving.deadline import deadline
 from serving.errors import Refused, reason
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature
-from serving.merging import Arrays
-from serving.metrics import DECODE_LATENCY
+from serving.merging import Arrays, Compute
+from serving.metrics import COMPUTE_LATENCY, DECODE_LATENCY, Histogram
 from serving.quiet import tf
 
 # isort: split
@@ -26,21 +28,53 @@ def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -
             shape, holds more than may be, or the model rejects it; otherwise as TensorFlow fails, or as
             `Batcher.run` refuses.
     """
+    arrays = checked(model, signature, inputs)
+    if model.batcher is None or not (stages := _stages(model, signature, arrays)):
+        return _alone(model, signature)(arrays)
+    return model.batcher.run(model.name, id(signature), stages, arrays, deadline())
+
+
+async def call_async(model: Model, signature: Signature, arrays: Arrays) -> Arrays:
+    """The same from an event loop, with inputs that `checked` let through."""
+    if model.batcher is None or not (stages := _stages(model, signature, arrays)):
+        return await run_in_threadpool(_alone(model, signature), arrays)
+    return await model.batcher.run_async(model.name, id(signature), stages, arrays, deadline())
+
+
+def checked(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    """The inputs of a call, those left out as well.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, they do not fit the signature or hold more than may be.
+    """
     arrays = _checked(signature, inputs)
     if model.contents is not None:
         _check_contents(model.contents, signature, arrays)
-    if model.batcher is None:
+    return arrays
+
+
+def _stages(model: Model, signature: Signature, arrays: Arrays) -> list[Compute]:
+    """What computes a signature together with others' requests, step by step; nothing where none may."""
+    decode, predict = model.signatures.get(DECODE), model.signatures.get(PREDICT)
+    if signature is decode or not has_rows(signature) or not _rows_agree(arrays):
+        return []
+    if decodes_first(model, signature) and decode and predict and has_rows(decode) and has_rows(predict):
+        return [_timed(DECODE_LATENCY, model, decode), _timed(COMPUTE_LATENCY, model, predict)]
+    return [_timed(COMPUTE_LATENCY, model, signature)]
+
+
+def _alone(model: Model, signature: Signature) -> Compute:
+    decodes = model.batcher is not None and signature is model.signatures.get(DECODE)
+    return _timed(DECODE_LATENCY, model, signature) if decodes else partial(_compute, signature)
+
+
+def _timed(metric: Histogram, model: Model, signature: Signature) -> Compute:
+    return partial(_compute_timed, metric, model.name, signature)
+
+
+def _compute_timed(metric: Histogram, name: str, signature: Signature, arrays: Arrays) -> Arrays:
+    with metric.time(name):
         return _compute(signature, arrays)
-    if signature is model.signatures.get(DECODE):
-        return _decode(model, arrays)
-    if decodes_first(model, signature):
-        arrays = _decode(model, arrays)
-        signature = model.signatures[PREDICT]
-    if not (has_rows(signature) and _rows_agree(arrays)):
-        return _compute(signature, arrays)
-    return model.batcher.run(
-        model.name, id(signature), lambda batch: _compute(signature, batch), arrays, deadline()
-    )
 
 
 def decodes_first(model: Model, signature: Signature) -> bool:
@@ -66,11 +100,6 @@ def _rows_agree(arrays: Arrays) -> bool:
     return (
         all(array.size for array in arrays.values()) and len({len(array) for array in arrays.values()}) == 1
     )
-
-
-def _decode(model: Model, arrays: Arrays) -> Arrays:
-    with DECODE_LATENCY.time(model.name):
-        return _compute(model.signatures[DECODE], arrays)
 
 
 def _checked(signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:

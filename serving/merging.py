@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -11,13 +12,20 @@ Arrays = dict[str, np.ndarray]
 Compute = Callable[[Arrays], Arrays]
 
 
+class Bell(Protocol):
+    """What wakes one who waits, from any thread: threading.Event, or `batching.AsyncBell`."""
+
+    def set(self) -> None:
+        """Wakes."""
+
+
 @dataclass(eq=False)
 class Task:
     """A request's inputs, and what comes of them. Woken when that is there, or to lead its batch."""
 
     inputs: Arrays
+    woken: Bell = field(default_factory=threading.Event)
     came: float = field(default_factory=time.monotonic)
-    woken: threading.Event = field(default_factory=threading.Event)
     outcome: Arrays | Exception | None = None
 
     @property
@@ -40,8 +48,39 @@ class Task:
             del outcome  # an error that refers to itself would keep its model loaded
 
 
-def compute_together(tasks: Sequence[Task], compute: Compute, allowed_sizes: Sequence[int] = ()) -> None:
-    """Gives each task its outcome, by one call if that answers row by row, else by one call each."""
+def compute_together(
+    tasks: Sequence[Task], stages: Sequence[Compute], allowed_sizes: Sequence[int] = ()
+) -> None:
+    """Gives each task its outcome: what the stages make of its inputs, each of what the one before made.
+
+    A stage is one call for all, if that answers row by row; else one call each, and who fails leaves.
+
+    Args:
+        tasks: inputs of the same names, types and shapes but for the first axis.
+        stages: arrays to arrays.
+        allowed_sizes: rows that the last stage is given.
+    """
+    groups = [tasks]
+    for stage in stages[:-1]:
+        for group in groups:
+            _compute(group, stage)
+        groups = _handed_on(task for group in groups for task in group)
+    for group in groups:
+        _compute(group, stages[-1], allowed_sizes)
+
+
+def _handed_on(tasks: Iterable[Task]) -> list[list[Task]]:
+    """Those that did not fail, with their outcome as inputs, by type and shape of these."""
+    groups: dict[tuple, list[Task]] = {}
+    for task in tasks:
+        if isinstance(task.outcome, dict):
+            task.inputs, task.outcome = task.outcome, None
+            kind = (*((name, array.dtype, array.shape[1:]) for name, array in task.inputs.items()),)
+            groups.setdefault(kind, []).append(task)
+    return list(groups.values())
+
+
+def _compute(tasks: Sequence[Task], compute: Compute, allowed_sizes: Sequence[int] = ()) -> None:
     rows = sum(task.rows for task in tasks)
     size = next((size for size in allowed_sizes if size >= rows), rows)
     if len(tasks) > 1 or size > rows:
@@ -64,7 +103,9 @@ def compute_together(tasks: Sequence[Task], compute: Compute, allowed_sizes: Seq
 
 
 def joined(parts: Sequence[Arrays]) -> Arrays:
-    """Arrays by name, the parts' one after the other."""
+    """Arrays by name, the parts' one after the other; of a single part, what they are."""
+    if len(parts) == 1:
+        return parts[0]
     return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -84,6 +125,8 @@ def _stretched(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _padded(inputs: Arrays, rows: int) -> Arrays:
     """Copies of the last row below, up to so many rows."""
+    if all(len(array) == rows for array in inputs.values()):
+        return inputs
     return {
         name: np.concatenate([array, np.repeat(array[-1:], rows - len(array), axis=0)])
         for name, array in inputs.items()

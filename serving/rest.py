@@ -2,9 +2,12 @@
 
 import logging
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
+import numpy as np
 import orjson
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -14,15 +17,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.arrays import invalid
+from serving.calls import call_async, checked
 from serving.compression import inflate
 from serving.deadline import within
 from serving.errors import Code, Refused
 from serving.examples import classify, regress
 from serving.features import read_examples, write_classes, write_values
 from serving.limits import Limits
-from serving.loading import DEFAULT_SIGNATURE, Model
+from serving.loading import DEFAULT_SIGNATURE, Model, Signature
 from serving.metrics import RUNTIME_LATENCY, observed
-from serving.predictor import Predictor
 from serving.store import Store
 from serving.tensors import parse, read_inputs, write_outputs
 from serving.versions import version_number
@@ -32,6 +35,11 @@ logger = logging.getLogger(__name__)
 MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 ASK = re.compile(rf"{MODEL}:(predict|classify|regress)", re.ASCII)
 DESCRIBE = re.compile(rf"{MODEL}(/metadata)?", re.ASCII)
+
+SMALL = 2**15
+"""Bytes of a request or an answer that are read or written in the event loop: a millisecond or two at most."""
+
+T = TypeVar("T")
 
 STATUS: dict[Code, int] = {
     "CANCELLED": 499,
@@ -52,7 +60,7 @@ STATUS: dict[Code, int] = {
 
 
 def rest(store: Store, timeout: float | None = None, max_body_bytes: int = Limits.max_body_bytes) -> ASGIApp:
-    """The ASGI application of everything under /v1; requests are answered in threads.
+    """The ASGI application of everything under /v1; what takes time is done in threads.
 
     Args:
         store: the models.
@@ -60,17 +68,16 @@ def rest(store: Store, timeout: float | None = None, max_body_bytes: int = Limit
         max_body_bytes: what a gzip body may inflate to.
     """
 
-    def inflated(method: str, path: str, body: bytes, zipped: bool) -> bytes:
-        return answer(store, method, path, inflate(body, max_body_bytes) if zipped else body)
-
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         path = scope["raw_path"].decode("latin-1")
         zipped = "gzip" in request.headers.get("content-encoding", "").lower()
         try:
             body = await request.body()
+            if zipped:
+                body = await run_in_threadpool(inflate, body, max_body_bytes)
             with within(timeout):
-                content = await run_in_threadpool(inflated, request.method, path, body, zipped)
+                content = await answer(store, request.method, path, body)
             response = Response(content, media_type="application/json")
         except ClientDisconnect:
             return
@@ -96,7 +103,7 @@ def model_name(path: str) -> str:
     return match[1] if match else ""
 
 
-def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
+async def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
     """The JSON answer to one request.
 
     Args:
@@ -112,12 +119,12 @@ def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
         *spec, api = match.groups()
         model = _model_spec(*spec)
         with observed(model[0] if model[0] in store else "", api, "REST"):
-            return ANSWERS[api](store, model, body)
+            return await ANSWERS[api](store, model, body)
     if method == "GET" and (match := DESCRIBE.fullmatch(path)):
         *spec, metadata = match.groups()
         model = _model_spec(*spec)
         if metadata:
-            return _metadata(model[0], *store.find(*model))
+            return await run_in_threadpool(_metadata, model[0], *store.find(*model))
         return orjson.dumps(_proto(store.status(*model)))
     if method == "GET" and path == "/v1/models":
         raise invalid("Missing model name in request.")
@@ -135,7 +142,24 @@ def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
     return unquote(name), number, None if label is None else unquote(label)
 
 
-def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
+class Asked(NamedTuple):
+    """A request to predict, read."""
+
+    model: Model
+    signature: Signature
+    inputs: dict[str, np.ndarray]
+    as_rows: bool
+
+
+async def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
+    asked = await _where_it_fits(len(body), _read, store, spec, body)
+    with RUNTIME_LATENCY.time(spec[0], "Predict", "TF1"):
+        outputs = await call_async(asked.model, asked.signature, asked.inputs)
+    size = sum(array.nbytes for array in outputs.values())
+    return await _where_it_fits(size, write_outputs, outputs, asked.as_rows)
+
+
+def _read(store: Store, spec: ModelSpec, body: bytes) -> Asked:
     document = parse(body)
     store.contents.check_document(document)
     signature_name = _signature_name(document)
@@ -144,14 +168,16 @@ def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
         raise invalid(
             f'Serving signature name: "{signature_name or DEFAULT_SIGNATURE}" not found in signature def'
         )
-    predictor = Predictor(model)
-    signature = predictor.signature(signature_name)
+    signature = model.signatures[signature_name or DEFAULT_SIGNATURE]
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
     inputs, as_rows = read_inputs(document, signature.inputs)
-    with RUNTIME_LATENCY.time(spec[0], "Predict", "TF1"):
-        outputs = predictor.call(signature, inputs)
-    return write_outputs(outputs, as_rows)
+    return Asked(model, signature, checked(model, signature, inputs), as_rows)
+
+
+async def _where_it_fits(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    """What work returns: done here if it is on so few bytes that handing it to a thread would cost more."""
+    return work(*arguments) if size <= SMALL else await run_in_threadpool(work, *arguments)
 
 
 def _classify(store: Store, spec: ModelSpec, body: bytes) -> bytes:
@@ -170,7 +196,11 @@ def _regress(store: Store, spec: ModelSpec, body: bytes) -> bytes:
     return write_values(regress(spec[0], model, signature_name, examples))
 
 
-ANSWERS = {"predict": _predict, "classify": _classify, "regress": _regress}
+ANSWERS: dict[str, Callable[[Store, ModelSpec, bytes], Awaitable[bytes]]] = {
+    "predict": _predict,
+    "classify": partial(run_in_threadpool, _classify),
+    "regress": partial(run_in_threadpool, _regress),
+}
 
 
 def _signature_name(document: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ class Bench:
         self.batcher._enqueue = lambda *task: (enqueue(*task), self.queued.release())[0]
         self.threads = ThreadPoolExecutor(16)
         if taken:
-            self.first = self.threads.submit(self.batcher.run, "m", "first", self._wait, {"x": np.ones(1)})
+            self.first = self.threads.submit(self.batcher.run, "m", "first", [self._wait], {"x": np.ones(1)})
             self.began.wait()
             self.queued.acquire()
 
@@ -50,7 +50,7 @@ class Bench:
         """A request that has been queued."""
         x = x if isinstance(x, np.ndarray) else np.float32(x)
         deadline = time.monotonic() + 60 if deadline is None else deadline
-        asked = self.threads.submit(self.batcher.run, "m", key, self._compute, {"x": x}, deadline)
+        asked = self.threads.submit(self.batcher.run, "m", key, [self._compute], {"x": x}, deadline)
         self.queued.acquire()
         return asked
 
@@ -137,7 +137,7 @@ def test_as_many_batches_are_computed_at_once_as_there_are_slots():
         return inputs
 
     with ThreadPoolExecutor(2) as threads:
-        answers = [threads.submit(batcher.run, "m", key, meet, {"x": np.ones(1)}) for key in "ab"]
+        answers = [threads.submit(batcher.run, "m", key, [meet], {"x": np.ones(1)}) for key in "ab"]
     assert [answer.exception(30) for answer in answers] == [None, None]
 
 
@@ -147,7 +147,7 @@ def test_a_full_queue_refuses(bench):
     with pytest.raises(
         Refused, match=r"is full; currently 2 batches enqueued and max_enqueued_batches is 2$"
     ) as r:
-        bench.batcher.run("m", "key", bench._compute, {"x": np.float32([4, 5])}, time.monotonic())
+        bench.batcher.run("m", "key", [bench._compute], {"x": np.float32([4, 5])}, time.monotonic())
     assert r.value.code == "UNAVAILABLE"
     answers += [bench.ask([6]), bench.ask([7, 8], key="other")]
     bench.open.set()
@@ -237,10 +237,10 @@ def test_what_does_not_answer_by_rows_is_computed_one_by_one(bench, compute, exp
 def test_large_requests_are_refused_or_computed_in_parts(bench):
     small = bench(taken=False, max_batch_size=2)
     with pytest.raises(Refused, match=r"^Task size 3 is larger than maximum input batch size 2$") as refused:
-        small.batcher.run("m", "key", small._compute, {"x": np.ones(3)})
+        small.batcher.run("m", "key", [small._compute], {"x": np.ones(3)})
     assert refused.value.code == "INVALID_ARGUMENT"
     parted = bench(taken=False, max_batch_size=5, max_execution_batch_size=2)
-    answer = parted.batcher.run("m", "key", parted._compute, {"x": np.arange(5)})
+    answer = parted.batcher.run("m", "key", [parted._compute], {"x": np.arange(5)})
     assert answer["y"].tolist() == [0, 2, 4, 6, 8]
     assert parted.computed == [{"x": [0, 1]}, {"x": [2, 3]}, {"x": [4]}]
 
@@ -253,7 +253,7 @@ def test_nothing_of_a_model_is_held_once_it_has_answered_or_failed():
     def ask(x):
         model = Model()
         with contextlib.suppress(Refused):
-            batcher.run("m", id(model), model.compute, {"x": np.float32(x)})
+            batcher.run("m", id(model), [model.compute], {"x": np.float32(x)})
         return weakref.ref(model)
 
     batcher = Batcher(BatchingParameters())

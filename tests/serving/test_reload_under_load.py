@@ -1,5 +1,7 @@
 """No request fails while versions, labels and models come and go."""
 
+import asyncio
+
 import orjson
 from folders import configured, lay, number, place
 from load import asking
@@ -17,7 +19,7 @@ def test_no_request_fails_while_versions_come_and_go(tmp_path, half_plus):
     store.load()
 
     def predict():
-        body = answer(store, "POST", "/v1/models/half:predict", b'{"instances": [2.0]}')
+        body = asyncio.run(answer(store, "POST", "/v1/models/half:predict", b'{"instances": [2.0]}'))
         return orjson.loads(body)["predictions"][0]
 
     with asking(*[predict] * 3, lambda: number(store, "half") + 1.0) as answers:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import threading
+from operator import attrgetter
 
 import httpx
 import numpy as np
@@ -11,6 +12,7 @@ import orjson
 import pytest
 from small_models import TASKS, picture
 
+import serving
 from serving.app import create_app
 from serving.compression import inflate
 from serving.config import one_model
@@ -151,7 +153,7 @@ def test_health_before_and_after_loading(odd_path, ask):
 def test_signatures_in_a_row_answer_as_the_default(faces):
     def columns(signature, name, value):
         body = orjson.dumps({"signature_name": signature, "inputs": {name: value}})
-        return orjson.loads(answer(faces, "POST", "/v1/models/faces:predict", body))["outputs"]
+        return orjson.loads(asyncio.run(answer(faces, "POST", "/v1/models/faces:predict", body)))["outputs"]
 
     colours = (250, 3, 9), (7, 8, 200)
     encoded = [{"b64": base64.b64encode(picture(*rgb)).decode()} for rgb in colours]
@@ -197,22 +199,27 @@ def test_the_unexpected_is_told_to_the_log_alone(odd, ask, monkeypatch, caplog):
     assert "secret" in caplog.text
 
 
-def test_several_at_a_time_while_the_event_loop_stays_free(odd, monkeypatch):
+@pytest.mark.parametrize(
+    ("work", "numbers"),
+    [("serving.calls._compute", 1), ("serving.rest.parse", 2**15), ("serving.rest.write_outputs", 2**14)],
+)
+def test_several_at_a_time_while_the_event_loop_stays_free(odd, monkeypatch, work, numbers):
     both, healthy = threading.Barrier(3), threading.Event()
+    function = attrgetter(work.removeprefix("serving."))(serving)
 
-    def slow(outputs, as_rows):
+    def slow(*arguments):
         both.wait(timeout=10)
         assert healthy.wait(timeout=10)
-        return b"{}"
+        return function(*arguments)
 
-    monkeypatch.setattr("serving.rest.write_outputs", slow)
+    monkeypatch.setattr(work, slow)
+    body = orjson.dumps({"instances": [1] * numbers})
 
     async def run():
         transport = httpx.ASGITransport(create_app(odd))
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             requests = [
-                asyncio.create_task(client.post("/v1/models/odd:predict", content='{"instances": [1]}'))
-                for _ in range(2)
+                asyncio.create_task(client.post("/v1/models/odd:predict", content=body)) for _ in range(2)
             ]
             await asyncio.to_thread(both.wait, timeout=10)
             assert (await client.get("/healthz")).status_code == 200
