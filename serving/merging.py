@@ -60,7 +60,7 @@ def compute_together(
         stages: arrays to arrays.
         allowed_sizes: rows that the last stage is given.
     """
-    groups = [tasks]
+    groups: Sequence[Sequence[Task]] = [tasks]
     for stage in stages[:-1]:
         for group in groups:
             _compute(group, stage)

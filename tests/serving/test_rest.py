@@ -151,15 +151,17 @@ def test_health_before_and_after_loading(odd_path, ask):
 
 
 def test_signatures_in_a_row_answer_as_the_default(faces):
-    def columns(signature, name, value):
-        body = orjson.dumps({"signature_name": signature, "inputs": {name: value}})
+    def columns(signature, inputs):
+        body = orjson.dumps({"signature_name": signature, "inputs": inputs})
         return orjson.loads(asyncio.run(answer(faces, "POST", "/v1/models/faces:predict", body)))["outputs"]
 
     colours = (250, 3, 9), (7, 8, 200)
     encoded = [{"b64": base64.b64encode(picture(*rgb)).decode()} for rgb in colours]
-    images = columns("decode_images", "image_bytes", encoded)
+    images = columns("decode_images", {"image_bytes": encoded})
     assert np.shape(images) == (2, 4, 4, 3)
-    assert columns("predict_images", "images", images) == columns("", "image_bytes", encoded)
+    answers = columns("", {"image_bytes": encoded})
+    assert columns("predict_images", {"images": images}) == answers
+    assert columns("predict_images", images) == answers
 
 
 @pytest.mark.parametrize(
