@@ -1,8 +1,10 @@
 """Serves models: python -m serving --model_base_path DIR --model_name NAME, or --model_config_file FILE."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -38,6 +40,7 @@ def main() -> None:
     for model in models.config:
         versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
+    _allow_connections()
     with asyncio.Runner() as runner:
         rpc_server, rpc_port = runner.run(_bind_rpc(flags, tls))
         runner.run(_serve(flags, models, batcher, tls, token, listener, rpc_server, rpc_port))
@@ -107,6 +110,13 @@ async def _serve(
         stop.set()
     if failures:
         raise failures[0]
+
+
+def _allow_connections() -> None:
+    # Each takes a file descriptor; many systems give a process 1,024 unless it asks for more.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _bind(host: str, port: int) -> socket.socket:
