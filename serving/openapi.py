@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from serving import people_api
+
 Json = dict[str, Any]
 
 STEMS = {
@@ -25,8 +27,7 @@ SIGNATURE: Json = {"type": "string", "description": "serving_default, unless ano
 def document() -> Json:
     """The OpenAPI document."""
     paths: Json = {
-        "/predict": {"post": PEOPLE},
-        "/models": {"get": _get("Models that take pictures", _ref("Models"))},
+        **people_api.PATHS,
         "/models/{model}/labels": {
             "get": _get("What a model's answers mean", {"type": "object"}, ["model"], 404),
         },
@@ -51,10 +52,18 @@ def document() -> Json:
             "title": "Model server",
             "version": "1",
             "description": "TensorFlow Serving's REST wire under /v1; the rest beside it. Numbers in answers "
-            "may be NaN, Infinity or -Infinity, which JSON proper has not.",
+            "may be NaN, Infinity or -Infinity, which JSON proper has not.\n\nA server may ask for a token: "
+            "it answers 401 to requests without Authorization: Bearer TOKEN, but for / and /docs, "
+            "/openapi.json, /healthz and /readyz.",
         },
+        "security": [{}, {"token": []}],
         "paths": paths,
-        "components": {"parameters": PARAMETERS, "schemas": SCHEMAS, "responses": RESPONSES},
+        "components": {
+            "parameters": PARAMETERS,
+            "schemas": SCHEMAS,
+            "responses": RESPONSES,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -120,41 +129,12 @@ METRICS: Json = {
         "200": {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
     },
 }
-PEOPLE: Json = {
-    "summary": "Picture files, answered face by face in words and numbers",
-    "parameters": [
-        {"name": "faces", "in": "query", "schema": {"enum": ["find", "crop"], "default": "find"}},
-        {"name": "model", "in": "query", "schema": {"type": "string"}},
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": _object("file", file=_list({"type": "string", "format": "binary"}))
-            },
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
-    },
-    "responses": _answers(_ref("People"), *ERRORS),
-}
 SCHEMAS: Json = {
+    **people_api.SCHEMAS,
     "Error": {**_object("error", error={"type": "string"}), "additionalProperties": False},
     "Bytes": BYTES,
     "Plain": ANY,
     "State": _object("status", status={"enum": ["alive", "ready"]}),
-    "Models": _object(
-        "models",
-        models=_list(_object("model", "version", model={"type": "string"}, version={"type": "integer"})),
-        finds_faces={"type": "boolean"},
-    ),
-    "People": _object(
-        "model",
-        "version",
-        "files",
-        model={"type": "string"},
-        version={"type": "integer"},
-        files=_list(_object("file", file={"type": "string"}, error={"type": "string"})),
-    ),
     "PredictRequest": {
         "oneOf": [
             _object(

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
+from serving.docs import render
 from serving.errors import Refused
+from serving.openapi import document
 
 WEB = Path(__file__).parent / "web"
 HEADERS = {
@@ -19,13 +21,19 @@ HEADERS = {
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 site = APIRouter()
-"""The routes / and /web."""
+"""The routes /, /docs and /web."""
 
 
 @site.api_route("/", methods=["GET", "HEAD"])
 async def page() -> Response:
     """The page itself."""
     return _file(WEB / "index.html")
+
+
+@site.api_route("/docs", methods=["GET", "HEAD"])
+async def docs() -> Response:
+    """What is spoken, to read."""
+    return HTMLResponse(render(document()), headers=HEADERS)
 
 
 @site.api_route("/web/{name}", methods=["GET", "HEAD"])

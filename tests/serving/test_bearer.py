@@ -26,7 +26,7 @@ def server(faces):
         yield client, address
 
 
-@pytest.mark.parametrize("path", ["/", "/web/page.js", "/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/web/page.js", "/healthz", "/readyz"])
 def test_what_says_nothing_of_the_models_is_open(server, path):
     assert server[0].get(path).status_code == 200
 

@@ -6,7 +6,7 @@ import pytest
 
 from serving.site import WEB
 
-FILES = ["/", *(f"/web/{file.name}" for file in WEB.iterdir())]
+FILES = ["/", "/docs", *(f"/web/{file.name}" for file in WEB.iterdir())]
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -17,7 +17,7 @@ def test_files_are_sent_with_what_keeps_browsers_at_home(ask, faces, path):
     assert response.headers["x-content-type-options"] == "nosniff"
     used = re.findall(r"""(?:src|href)="([^"]+)"|from "\.([^"]+)\"""", response.text)
     for reference in (absolute or f"/web{relative}" for absolute, relative in used):
-        assert reference in (*FILES, "/docs")
+        assert reference in (*FILES, "/openapi.json") or f'id="{reference[1:]}"' in response.text
     assert not re.search(r"<style|<script>| style=| on\w+=\"", response.text)
     assert ask(faces, "HEAD", path).content == b""
 
