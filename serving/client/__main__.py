@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from serving.client.client import Client
+from serving.client.client import TOKEN, Client
 from serving.client.drawing import draw, save_copy
 from serving.client.output import Result, print_table, progress
 from serving.client.wire import Rejected
@@ -15,6 +15,7 @@ from serving.errors import Refused, UserError, run_command
 
 AT_FAULT = (400, 413, 415, 422, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED")
 """With what a server rejects a picture that is none, too large or of a kind it can't read."""
+NOT_LET_IN = (401, 403, "UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def _check(flags: Flags, client: Client) -> None:
     except OSError as error:  # ConnectionError, TimeoutError
         raise UserError(str(error)) from error
     except Rejected as error:
+        if error.status in NOT_LET_IN:
+            raise UserError(f"{flags.url} asks for a token, which {TOKEN} must hold: {error}") from error
         raise UserError(f"{flags.url} has no model {flags.model!r} that takes photos: {error}") from error
     if flags.draw is not None:
         try:
@@ -109,6 +112,8 @@ def _result(client: Client, photo: Path, flags: Flags) -> Result:
         encoded = photo.read_bytes()
     except OSError as error:
         return Result(photo, error=f"can't be read: {error.strerror}", blame=2)
+    if not encoded:
+        return Result(photo, error="the file is empty", blame=2)
     try:
         if not flags.faces and flags.draw is None:
             return Result(photo, client.predict([encoded])[0])

@@ -133,6 +133,8 @@ class Client:
         try:
             known = [one["model"] for one in self._retry(self._people.models).get("models", [])]
         except Rejected as error:
+            if error.status not in (400, 404):  # with which a server answers paths that it has not
+                raise
             text = f"{self.url} must be this project's server: no other finds faces; it answers: {error}"
             raise UserError(text) from error
         if self.model not in known:
