@@ -43,11 +43,7 @@ def _loads(body: bytes) -> Any:
         orjson.dumps(document)  # takes no lone surrogate, no integer beyond 64 bits and no endless nesting
     except json.JSONDecodeError:
         raise
-    except (
-        RecursionError,
-        ValueError,
-        orjson.JSONEncodeError,
-    ) as error:  # ValueError: of 4300 digits and more
+    except (RecursionError, ValueError, orjson.JSONEncodeError) as error:  # ValueError: too many digits
         raise json.JSONDecodeError(str(error), "", getattr(error, "start", 0)) from error
     return document
 
