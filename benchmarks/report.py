@@ -4,9 +4,10 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, TextColumn
@@ -35,18 +36,20 @@ def factor(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def facts(packages: Sequence[str]) -> dict[str, Any]:
+    """Where it was measured: cores, and versions of Python and packages."""
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+    return {"cores": len(os.sched_getaffinity(0)), "versions": versions}
+
+
 def write(path: Path, settings: Settings, measured: Mapping[str, Mapping[str, Figures]]) -> None:
     """Writes everything as JSON, by what was measured and by way.
 
     Keys: cores, versions, settings, and measured: name -> figures: way -> seconds and cpu_seconds of a step
     by round, memory in bytes; ratios: pair -> time, cpu, memory.
     """
-    versions = {name: metadata.version(name) for name in ("tensorflow", "keras")}
-    if settings.peers:
-        versions["torch"] = metadata.version("torch")
     report = {
-        "cores": len(os.sched_getaffinity(0)),
-        "versions": {"python": platform.python_version(), **versions},
+        **facts(("tensorflow", "keras", *(("torch",) if settings.peers else ()))),
         "settings": dataclasses.asdict(settings),
         "measured": {
             name: {

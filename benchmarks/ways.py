@@ -12,22 +12,25 @@ class Way:
         name: as tables show it.
         engine: "built-in": Keras's own layers; "derived": ours; "fastest": built-in ones but for derived
             batch normalization, as `TrainConfig.gradients` has it; "torch": PyTorch; "feeding": what comes
-            before a step, or, to compare with, a step on built-in layers.
+            before a step, or, to compare with, a step on built-in layers; "answering": the exported model,
+            or a server of it.
         compiled: by XLA, or by PyTorch's compiler.
         channels_last: how PyTorch lays pictures out in memory.
     """
 
     name: str
-    engine: Literal["built-in", "derived", "fastest", "torch", "feeding"]
+    engine: Literal["built-in", "derived", "fastest", "torch", "feeding", "answering"]
     compiled: bool = False
     channels_last: bool = False
 
     @property
     def steps(self) -> str:
         """The module whose functions build its steps."""
-        return {"torch": "benchmarks.torch_steps", "feeding": "benchmarks.feeding"}.get(
-            self.engine, "benchmarks.steps"
-        )
+        return {
+            "torch": "benchmarks.torch_steps",
+            "feeding": "benchmarks.feeding",
+            "answering": "benchmarks.answering",
+        }.get(self.engine, "benchmarks.steps")
 
 
 WAYS = (
