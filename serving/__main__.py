@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -41,9 +42,18 @@ def main() -> None:
         versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
     _allow_connections()
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=_event_loop()) as runner:
         rpc_server, rpc_port = runner.run(_bind_rpc(flags, tls))
         runner.run(_serve(flags, models, batcher, tls, token, listener, rpc_server, rpc_port))
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, faster by far; None, Python's own, on Windows, which it does not run on."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 async def _serve(
