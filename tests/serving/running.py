@@ -34,7 +34,7 @@ def running(
         rpc_server, port = await _bind_rpc(flags, tls)
         room = Room(flags.limits)
         add_services(store, rpc_server, room, pool, token)
-        server = Server(http_config(app(store, None, room, (), token), flags.limits, tls), rpc_server, 5.0)
+        server = Server(http_config(app(store, room=room, token=token), flags.limits, tls), rpc_server, 5.0)
         found.extend([server, listener.getsockname()[1], f"{HOST}:{port}"])
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():
