@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from serving.contents import Contents
 from serving.deadline import deadline
 from serving.errors import Refused, reason
+from serving.headers import claimed_pixels
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature
 from serving.merging import Arrays, Compute
 from serving.metrics import COMPUTE_LATENCY, DECODE_LATENCY, Histogram
@@ -18,6 +19,8 @@ from serving.quiet import tf
 from tensorflow.core.protobuf.error_codes_pb2 import Code
 
 DECODE, PREDICT = "decode_images", "predict_images"
+LARGE = 2**20
+"""Pixels that take longer to decode than others, whose pictures are smaller, should wait in one batch."""
 
 
 def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -59,6 +62,9 @@ def _stages(model: Model, signature: Signature, arrays: Arrays) -> list[Compute]
     if signature is decode or not has_rows(signature) or not _rows_agree(arrays):
         return []
     if decodes_first(model, signature) and decode and predict and has_rows(decode) and has_rows(predict):
+        encoded = (each for array in arrays.values() for each in array.flat if isinstance(each, bytes))
+        if sum(map(claimed_pixels, encoded)) > LARGE:
+            return []
         return [_timed(DECODE_LATENCY, model, decode), _timed(COMPUTE_LATENCY, model, predict)]
     return [_timed(COMPUTE_LATENCY, model, signature)]
 

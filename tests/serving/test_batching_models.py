@@ -1,5 +1,6 @@
 """Models whose requests are computed together, asked in scripts, over REST and over gRPC."""
 
+import io
 import json
 import re
 import threading
@@ -10,6 +11,7 @@ from dataclasses import replace
 import grpc
 import numpy as np
 import pytest
+from PIL import Image
 from running import running
 from small_models import picture
 
@@ -131,6 +133,17 @@ def test_pictures_are_decoded_and_then_computed_together_but_for_bad_ones(faces)
     # Together they fail; each of the five good requests by itself, and one by its signature's name.
     assert series(page(), "decode_latency", "pictures")["_count"] == 6
     assert series(page(), "compute_latency", "pictures")["_count"] == 1
+
+
+def test_large_pictures_keep_no_batch_waiting(faces):
+    alone, batched = together(faces, "large", 2)
+    encoded = io.BytesIO()
+    Image.new("RGB", (1025, 1024), (1, 2, 3)).save(encoded, "PNG")
+    asked = [
+        {"image_bytes": np.array([one], object)} for one in (encoded.getvalue(), *[picture(1, 2, 3)] * 2)
+    ]
+    check_same(answered(batched, "", asked), answered(alone, "", asked))
+    assert series(page(), "processed_batch_size", "large") == {"_sum": 2, "_count": 1}
 
 
 @pytest.fixture(scope="module")
