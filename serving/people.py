@@ -17,7 +17,7 @@ from serving.deadline import within
 from serving.errors import Refused
 from serving.faces import crop, detector, visible
 from serving.metrics import observed
-from serving.pictures import decode
+from serving.pictures import animated, decode
 from serving.predictor import Predictor
 from serving.store import Store
 
@@ -132,6 +132,8 @@ def _look(file: str, content: bytes, find: bool) -> Look:
         "found_by": "whole picture" if eyes is None else "detector",
         "faces": [{"box": box} for box in boxes],
     }
+    if animated(content):
+        answer["frame"] = "the first of several"
     if not boxes:
         answer["words"] = "no face was found"
     crops = [picture] if eyes is None else [crop(picture, face) for face in faces]

@@ -65,6 +65,7 @@ FILE = {
         },
         "height": {"type": "integer"},
         "found_by": {"enum": ["detector", "whole picture"]},
+        "frame": {"type": "string", "description": "only of animated pictures: which one was looked at"},
         "words": {"type": "string", "description": "only where no face was found"},
         "error": {"type": "string"},
         "faces": {

@@ -31,8 +31,14 @@ def upright(image: bytes) -> bytes:
         return image
 
 
+def animated(image: bytes) -> bool:
+    """Whether an encoded picture, which `decode` takes, has further frames than the first."""
+    with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
+        return getattr(picture, "is_animated", False)
+
+
 def decode(image: bytes) -> Image.Image:
-    """An encoded picture's RGB pixels, turned upright.
+    """An encoded picture's RGB pixels, turned upright; of an animated one, those of its first frame.
 
     Raises:
         Refused: INVALID_ARGUMENT, it is none of `FORMATS` (status 415), too large (413) or broken (400).

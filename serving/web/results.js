@@ -35,7 +35,8 @@ function photo(answer, picture, cards) {
       cards[index].scrollIntoView({ block: "nearest", behavior: "smooth" });
     };
   });
-  const size = `${answer.width} × ${answer.height} pixels`;
+  const frame = answer.frame ? `, ${answer.frame} frames` : "";
+  const size = `${answer.width} × ${answer.height} pixels${frame}`;
   return element("figure", {}, element("div", { className: "photo" }, shown, ...boxes),
     element("figcaption", { textContent: `${answer.file}, ${size}, ${how}` }));
 }

@@ -94,6 +94,15 @@ def test_a_picture_without_a_face_is_answered_so(predict):
     assert (file["faces"], file["words"], file["found_by"]) == ([], "no face was found", "detector")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animated_picture_the_first_frame_is_answered(predict, kind):
+    moving = encode(photo(), kind, save_all=True, append_images=[TWO])
+    (file,) = predict(moving).json()["files"]
+    assert (file["faces"], file["frame"]) == ([], "the first of several")
+    (still,) = predict(encode(TWO, kind)).json()["files"]
+    assert (len(still["faces"]), "frame" in still) == (2, False)
+
+
 def test_a_crop_is_taken_as_it_is_where_asked(predict, faces):
     crop = encode(face(150))
     (file,) = predict(crop, "?faces=crop").json()["files"]
