@@ -1,10 +1,11 @@
 # Each target prepares .venv by itself; all it asks for is Python 3.11 to 3.13.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint soak peers lock clean
+.PHONY: help run serve test lint soak peers serving-peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+SERVING_PEERS := .venv-serving-peers
 PRETRAINED := runs/pretrained/exports
 MODEL ?= $(PRETRAINED)
 PORT ?= 8501
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	$$python -c $(SUITABLE) 2>/dev/null && echo $$python && break; done)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the main job, no data needed: train both approaches, compare, export, serve, ask
 	$(BIN)/python -m examples.quickstart
@@ -40,12 +41,21 @@ soak: $(READY) ## what takes long; run by hand
 peers: $(READY) ## PyTorch for processors alone, which benchmarks --peers compare with (Linux, Python 3.11)
 	$(BIN)/uv pip install $(TORCH) --require-hashes -r requirements-peers.lock
 
+serving-peers: $(SERVING_PEERS)/ready ## LitServe and KServe's SDK, which benchmarks.serving --peers compares with (about 3 GB)
+
+$(SERVING_PEERS)/ready: requirements-serving-peers.lock | $(READY)
+	$(BIN)/uv venv --clear --python $(BIN)/python $(SERVING_PEERS)
+	$(BIN)/uv pip install --python $(SERVING_PEERS)/bin/python --require-hashes -r requirements-serving-peers.lock
+	@touch $@
+
 lock: $(READY) ## pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--upgrade --custom-compile-command "make lock" --output-file requirements.lock --quiet
+	$(BIN)/uv pip compile --group serving-peers --universal --python-version 3.11 --generate-hashes \
+		--upgrade --custom-compile-command "make lock" --output-file requirements-serving-peers.lock --quiet
 
-clean: ## remove .venv and all caches; runs and exports stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+clean: ## remove what make installed and all caches; runs and exports stay
+	rm -rf $(VENV) $(SERVING_PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One package (promise) comes as source only: what builds it goes in first, from the same lock.

@@ -1,8 +1,11 @@
 """Who answers pictures, and how fast: each a process of benchmarks.child, which holds what it measures."""
 
+import contextlib
 import dataclasses
 import http.client
 import io
+import json
+import math
 import os
 import re
 import resource
@@ -13,6 +16,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,6 +29,9 @@ SIDE = 200
 START = 120.0
 """Seconds in which a server must be ready."""
 BATCH = 32
+PATH = "/v1/models/faces:predict"
+TOLERANCE = 1e-4
+"""By which numbers of the same predictions may differ."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,16 +91,20 @@ def direct(way: Way, export: Path) -> tuple[int, Callable[..., Turn]]:
     return memory.begin(), step
 
 
-def served(way: Way, command: Sequence[str], path: str) -> tuple[int, Callable[..., Turn]]:
+def served(way: Way, command: Sequence[str], expected: Any = None) -> tuple[int, Callable[..., Turn]]:
     """A server that a command starts, and requests of one picture each: (clients, seconds).
 
-    The command's output names the port, as `http://HOST:PORT`, once it answers.
+    The command's output names the port, as `http://HOST:PORT`; the server is asked until it answers.
+
+    Raises:
+        RuntimeError: it does not answer, or not with the predictions that are expected, if any are.
     """
     server = subprocess.Popen([*command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     host, port = address(server)
-    body = b'{"instances": [{"b64": "' + b64encode(picture()) + b'"}]}'
-    request = http_request(host, port, path, body)
-    _wait_until_it_answers(host, port, path, body)
+    request = http_request(host, port, PATH, _body())
+    predictions = _first_predictions(host, port)
+    if expected is not None and not alike(predictions, expected):
+        raise RuntimeError(f"predictions must be {expected} within {TOLERANCE}; it answers {predictions}")
 
     def step(clients: int = 1, seconds: float = 0.3) -> Turn:
         before = _cpu_seconds_of(server.pid)
@@ -104,13 +115,14 @@ def served(way: Way, command: Sequence[str], path: str) -> tuple[int, Callable[.
     return memory.begin(), step
 
 
-def ready_after(command: Sequence[str]) -> float:
-    """Seconds from starting a server until it says that it answers."""
+def ready_after(command: Sequence[str]) -> tuple[float, Any]:
+    """Seconds from starting a server until it says that it answers, and the predictions of the picture."""
     start = time.perf_counter()
     with subprocess.Popen([*command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
-            address(server)
-            return time.perf_counter() - start
+            host, port = address(server)
+            seconds = time.perf_counter() - start
+            return seconds, _first_predictions(host, port)
         finally:
             server.kill()
 
@@ -130,7 +142,7 @@ def server_command(export: Path, flags: Sequence[str]) -> list[str]:
 
 
 def address(server: subprocess.Popen) -> tuple[str, int]:
-    """Host and port that a server names once it answers.
+    """Host and port that a server names.
 
     Raises:
         RuntimeError: it has ended, or takes too long.
@@ -146,16 +158,31 @@ def address(server: subprocess.Popen) -> tuple[str, int]:
     raise RuntimeError(f"the server ended with exit code {server.wait()} before it answered")
 
 
-def _wait_until_it_answers(host: str, port: int, path: str, body: bytes) -> None:
+def alike(found: Any, expected: Any) -> bool:
+    """Whether two values of JSON are the same but for TOLERANCE in numbers."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return found.keys() == expected.keys() and all(alike(found[key], expected[key]) for key in expected)
+    if isinstance(expected, list) and isinstance(found, list):
+        return len(found) == len(expected) and all(map(alike, found, expected))
+    if isinstance(expected, float | int) and isinstance(found, float | int):
+        return math.isclose(found, expected, rel_tol=0, abs_tol=TOLERANCE)
+    return bool(found == expected)
+
+
+def _body() -> bytes:
+    return b'{"instances": [{"b64": "' + b64encode(picture()) + b'"}]}'
+
+
+def _first_predictions(host: str, port: int) -> Any:
     end = time.monotonic() + START
     while True:
         try:
-            connection = http.client.HTTPConnection(host, port, timeout=START)
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            said = response.read()
-            if response.status == 200:
-                return
+            with contextlib.closing(http.client.HTTPConnection(host, port, timeout=START)) as connection:
+                connection.request("POST", PATH, _body(), {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                said = response.read()
+                if response.status == 200:
+                    return json.loads(said)["predictions"]
         except OSError as error:
             said = str(error).encode()
         if time.monotonic() > end:

@@ -7,8 +7,6 @@ import selectors
 import socket
 import time
 
-from multitask.errors import UserError
-
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 PATIENCE = 60.0
 """Seconds without any answer, after which there is none to come."""
@@ -39,7 +37,7 @@ def ask(host: str, port: int, request: bytes, clients: int, seconds: float) -> L
     """Lets so many clients ask for so many seconds, each one request at a time over its own connection.
 
     Raises:
-        UserError: an answer has another status than 200 or no length, or none comes.
+        RuntimeError: an answer has another status than 200 or no length, or none comes.
     """
     latencies: list[float] = []
     sent: dict[socket.socket, float] = {}
@@ -57,7 +55,7 @@ def ask(host: str, port: int, request: bytes, clients: int, seconds: float) -> L
         while sent:
             ready = waiting.select(PATIENCE)
             if not ready:
-                raise UserError(f"an answer must come within {PATIENCE:.0f} s; received none")
+                raise RuntimeError(f"an answer must come within {PATIENCE:.0f} s; received none")
             for key, _ in ready:
                 client: socket.socket = key.data
                 part = client.recv(2**16)
@@ -80,7 +78,7 @@ def _whole(answer: bytes, ended: bool) -> bool:
     head, end, body = answer.partition(b"\r\n\r\n")
     length = LENGTH.search(head) if end else None
     if ended or (end and (length is None or not head.startswith(b"HTTP/1.1 200 "))):
-        raise UserError(
+        raise RuntimeError(
             f"an answer must have status 200 and be as long as it says; received {answer[:200]!r}"
         )
     return length is not None and len(body) >= int(length[1])

@@ -87,10 +87,11 @@ def children(ways: Sequence[Way]) -> Iterator[list[Child]]:
 def build(children: list[Child], function: str, *arguments: Any) -> None:
     """Lets the children build their steps, by a function of `Way.steps`.
 
-    A peer that can't (PyTorch's compiler needs one of C++) is named in a line on stderr and leaves the list.
+    A peer that can't (PyTorch's compiler needs one of C++; a server must give the same predictions) is named
+    in a line on stderr and leaves the list.
 
     Raises:
-        ChildFailedError: one of Keras's ways can't.
+        ChildFailedError: one of this project's or of Keras's ways can't.
     """
     for child in children:
         child.request("build", function, child.way, *arguments)
@@ -98,7 +99,7 @@ def build(children: list[Child], function: str, *arguments: Any) -> None:
         try:
             child.answer()
         except ChildFailedError as error:
-            if child.way.engine != "torch":
+            if child.way.engine not in ("torch", "peer server"):
                 raise
             print(f"left out: {error}", file=sys.stderr)
             children.remove(child)

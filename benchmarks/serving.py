@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmarks import peer_servers
 from benchmarks.answering import BATCH, Turn, ready_after, server_command
 from benchmarks.measure import Child, build, children
 from benchmarks.report import console, facts, progress
@@ -22,6 +23,7 @@ from multitask.errors import UserError, run_command
 
 ONE, EIGHT, BATCHES = "direct, 1 thread", "direct, 8 threads", "direct, batches of 32"
 CLIENTS = (1, 16, 64)
+PEER_CLIENTS = 16
 DIRECT = {
     ONE: (1, 1),
     "direct, 2 threads": (2, 1),
@@ -48,6 +50,7 @@ class Command:
         rounds: how often each has its turn.
         turn: its length in seconds.
         starts: how often the server is started to see when it is ready.
+        peers: compare with LitServe and KServe's SDK as well, which `make serving-peers` installs.
         json: file for all figures.
     """
 
@@ -56,6 +59,7 @@ class Command:
     rounds: int = 7
     turn: float = 3.0
     starts: int = 3
+    peers: bool = False
     json: Path | None = None
 
     def __post_init__(self) -> None:
@@ -66,29 +70,42 @@ class Command:
             raise UserError(f"turn must be above 0; received {self.turn}")
         if self.export and not (self.export / "saved_model.pb").is_file():
             raise UserError(f"export must be a version folder with a saved_model.pb; received {self.export}")
+        if self.peers:
+            peer_servers.check()
         if self.json:
             self.json.touch()  # a path that can't be written is said now, not after minutes
 
 
-def measure(command: Command, export: Path) -> dict[str, list[Turn]]:
-    """The turns of each way, by its name."""
+def measure(command: Command, export: Path, predictions: Any) -> dict[str, list[Turn]]:
+    """The turns of each way, by its name; a peer must answer the same predictions, or is left out."""
     turns: dict[str, list[Turn]] = {}
     server = server_command(export, command.flags)
-    with progress() as bars, children([Way("direct", "answering"), Way("server", "answering")]) as started:
+    peers = peer_servers.commands(export) if command.peers else {}
+    ways = [Way("direct", "answering"), Way("server", "answering")]
+    ways += [Way(name, "peer server") for name in peers]
+    with progress() as bars, children(ways) as started:
         bar = bars.add_task("serving", total=command.rounds, now="building")
-        direct, serving = started
+        direct, serving, *others = started
         build([direct], "direct", export)
-        build([serving], "served", server, "/v1/models/faces:predict")
+        build([serving], "served", server)
         asked: list[tuple[str, Child, tuple[int, ...]]] = [
             *((name, direct, arguments) for name, arguments in DIRECT.items()),
             *((f"server, {clients} clients", serving, (clients,)) for clients in CLIENTS),
         ]
+        for child in others:
+            able = [child]
+            build(able, "served", peers[child.way.name], predictions)
+            asked += [(_of_peer(one.way.name), one, (PEER_CLIENTS,)) for one in able]
         bars.update(bar, now="")
         for number in range(command.rounds):
             for name, child, arguments in reversed(asked) if number % 2 else asked:
                 turns.setdefault(name, []).append(child.ask("step", *arguments, command.turn))
             bars.advance(bar)
     return {name: turns[name] for name, _, _ in asked}
+
+
+def _of_peer(name: str) -> str:
+    return f"{name}, {PEER_CLIENTS} clients"
 
 
 def read_pixels(rounds: int) -> list[float]:
@@ -126,6 +143,11 @@ def findings(turns: Mapping[str, Sequence[Turn]]) -> dict[str, tuple[float, str]
         ours = rate[f"server, {clients} clients"]
         found[f"throughput, {clients} clients / direct"] = ours / best_single, ">= 1"
         found[f"throughput, {clients} clients / direct in batches"] = ours / best_batched, ">= 0.7"
+    peers = [rate[_of_peer(name)] for name in peer_servers.PEERS if _of_peer(name) in rate]
+    if peers:
+        best_peer = max(peers, key=np.median)
+        ratios = rate[f"server, {PEER_CLIENTS} clients"] / best_peer
+        found[f"throughput, {PEER_CLIENTS} clients / best peer"] = ratios, ">= 1.5"
     found["median, 1 client / direct"] = wait["server, 1 clients"] / wait[ONE], "<= 1.4"
     found["99th percentile / median, 16 clients"] = np.array(late) / wait["server, 16 clients"], "<= 2"
     return {name: (float(np.median(ratios)), aim) for name, (ratios, aim) in found.items()}
@@ -161,17 +183,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         export = command.export or _exported(Path(folder))
         ready = [ready_after(server_command(export, command.flags)) for _ in range(command.starts)]
-        turns = measure(command, export)
+        turns = measure(command, export, ready[0][1])
     found = findings(turns)
     found["JSON pixels: json / here"] = float(np.median(read_pixels(command.rounds))), ">= 5"
-    found["seconds until ready"] = float(np.median(ready)), "<= 6"
+    found["seconds until ready"] = float(np.median([seconds for seconds, _ in ready])), "<= 6"
     console().print(*tables(turns, found))
     if command.json:
         report = {
             **facts(("tensorflow", "keras", "uvicorn")),
+            "peers": peer_servers.versions() if command.peers else {},
             "settings": dataclasses.asdict(command),
             "findings": {name: {"figure": figure, "aim": aim} for name, (figure, aim) in found.items()},
-            "ready_seconds": ready,
+            "ready_seconds": [seconds for seconds, _ in ready],
             "turns": {name: [dataclasses.asdict(turn) for turn in taken] for name, taken in turns.items()},
         }
         command.json.write_text(json.dumps(report, default=str) + "\n")

@@ -13,13 +13,13 @@ class Way:
         engine: "built-in": Keras's own layers; "derived": ours; "fastest": built-in ones but for derived
             batch normalization, as `TrainConfig.gradients` has it; "torch": PyTorch; "feeding": what comes
             before a step, or, to compare with, a step on built-in layers; "answering": the exported model,
-            or a server of it.
+            or this project's server of it; "peer server": another one.
         compiled: by XLA, or by PyTorch's compiler.
         channels_last: how PyTorch lays pictures out in memory.
     """
 
     name: str
-    engine: Literal["built-in", "derived", "fastest", "torch", "feeding", "answering"]
+    engine: Literal["built-in", "derived", "fastest", "torch", "feeding", "answering", "peer server"]
     compiled: bool = False
     channels_last: bool = False
 
@@ -30,6 +30,7 @@ class Way:
             "torch": "benchmarks.torch_steps",
             "feeding": "benchmarks.feeding",
             "answering": "benchmarks.answering",
+            "peer server": "benchmarks.answering",
         }.get(self.engine, "benchmarks.steps")
 
 
