@@ -27,7 +27,7 @@ AT_64 = {
     "googlenet": 497_304,
     "resnet": 1_229_280,
     "resnet50": 1_916_128,
-    "seresnet": 1_552_016,
+    "seresnet": 1_646_592,
     "mobilenet": 280_056,
 }
 
