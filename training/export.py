@@ -133,7 +133,9 @@ class _Command:
         to: folder of all versions of the model.
         pretrained: in place of a run: the model that comes with the project.
         version: a number not yet taken; the highest plus 1 if not given.
-        average_flips: answer by the mean over a picture and its mirror image, at twice the cost.
+        average_flips: answer by the mean over a picture and its mirror image, at twice the cost; the model
+            that comes with the project does, unless one_view.
+        one_view: answer by the picture as it is.
         formats: what else to write it as, for places without TensorFlow; each is checked on pictures of the
             run's own data. See docs/formats.md.
         data_dir: where those pictures are prepared, if not where they were in training.
@@ -145,6 +147,7 @@ class _Command:
     pretrained: bool = False
     version: int | None = None
     average_flips: bool = False
+    one_view: bool = False
     formats: tuple[FormatName, ...] = ()
     data_dir: Path | None = None
     manual_dir: Path | None = None
@@ -157,9 +160,12 @@ def _main() -> None:
             "export takes the folder of a run or --pretrained, one of the two; received "
             f"{'neither' if command.run is None else f'{command.run} and --pretrained'}"
         )
+    if command.average_flips and command.one_view:
+        raise UserError("export answers by average_flips or by one_view; received both")
+    average_flips = command.average_flips or (command.pretrained and not command.one_view)
     run = Run.open(command.run or SHIPPED).at(command.data_dir, command.manual_dir)
     check_formats(run, command.formats)
-    folder = export(run, command.to, command.version, command.average_flips)
+    folder = export(run, command.to, command.version, average_flips)
     print(f"exported: {folder}\nnext: python -m serving --model_base_path {command.to} --model_name faces")
     if command.formats:
         Console(highlight=False).print(report(add_formats(run, folder, command.formats)))

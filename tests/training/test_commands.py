@@ -54,6 +54,7 @@ def test_train_evaluate_export(tmp_path, data_dir):
         ),
         ("training.export", ["--to", "there"], "error: export takes the folder of a run or --pretrained"),
         ("training.export", ["a", "--pretrained", "--to", "b"], "error: export takes the folder of"),
+        ("training.export", ["a", "--to", "b", "--average-flips", "--one-view"], "error: export answers by"),
         ("training.compare", ["--epochs", "0"], "error: epochs must be at least 1; received 0"),
         ("training.compare", ["--trunks", "lenet", "vgg99"], "error: trunk must be one of lenet, "),
         ("training.train", ["--preset", "fine_tune"], "error: a manifest must be a file"),
