@@ -41,7 +41,7 @@ soak: $(READY) ## what takes long; run by hand
 peers: $(READY) ## PyTorch for processors alone, which benchmarks --peers compare with (Linux, Python 3.11)
 	$(BIN)/uv pip install $(TORCH) --require-hashes -r requirements-peers.lock
 
-serving-peers: $(SERVING_PEERS)/ready ## LitServe and KServe's SDK, which benchmarks.serving --peers compares with (about 3 GB)
+serving-peers: $(SERVING_PEERS)/ready ## LitServe and KServe's SDK, which benchmarks.serving --peers compares with (2 GB)
 
 $(SERVING_PEERS)/ready: requirements-serving-peers.lock | $(READY)
 	$(BIN)/uv venv --clear --python $(BIN)/python $(SERVING_PEERS)
