@@ -61,7 +61,11 @@ def reason(message: str, folder: str = "") -> str:
     notices = ("Graph execution error", "Detected at node", "<stack traces", 'File "')
     lines = [line.strip() for line in message.splitlines()]
     lines = [line for line in lines if line and not line.startswith(notices) and "root error" not in line]
-    return re.sub(r"^\(\d+\) [A-Z_]+:\s*", "", lines[0]) if lines else "the model failed without a reason"
+    if not lines:
+        return "the model failed without a reason"
+    line = re.sub(r"^\(\d+\) [A-Z_]+:\s*", "", lines[0])
+    # What an assertion says comes piece by piece: [at most 9 rows; received] [10].
+    return re.sub(r"\[(.*?)\](?= |$)", r"\1", line) if line.startswith("assertion failed: ") else line
 
 
 def run_command(main: Callable[[], None]) -> None:

@@ -130,6 +130,10 @@ def test_what_is_said_of_weights_that_are_missing_holds_no_path(tmp_path):
         ('Can\'t open "/data" or file:///srv/a, gs://b/c', 'Can\'t open "..." or ... ...'),
         (r"Can't open D:\models\a.pb now", "Can't open ... now"),
         ("[[{{node a}}]]", "the model failed without a reason"),
+        (
+            "assertion failed: [at most 4 pixels; received] [3] [x] [3] [[{{node Assert}}]]",
+            "assertion failed: at most 4 pixels; received 3 x 3",
+        ),
     ],
 )
 def test_a_reason_has_neither_nodes_nor_frames_nor_paths(message, expected):

@@ -202,7 +202,7 @@ X = {"x": np.float32([1])}
             "INVALID_ARGUMENT",
             "duplicate output tensor alias: y",
         ),
-        (to_predict("below_zero", **X), "INVALID_ARGUMENT", "assertion failed: [not below zero, says ...]"),
+        (to_predict("below_zero", **X), "INVALID_ARGUMENT", "assertion failed: not below zero, says ..."),
         (
             ClassificationRequest(model_spec={"name": "odd"}),
             "INVALID_ARGUMENT",
