@@ -80,7 +80,8 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
             await form.close()
     except MultiPartException as error:
         status = 413 if error.message.startswith("Too many files") else None
-        raise Refused("INVALID_ARGUMENT", f"the form can't be read: {error.message}", status) from error
+        text = f"a form must have at most {MAX_FILES} files" if status else error.message
+        raise Refused("INVALID_ARGUMENT", f"the form can't be read: {text}", status) from error
     except ClientDisconnect as gone:
         raise Refused("CANCELLED", "the client has gone") from gone
     if not files:

@@ -3,6 +3,7 @@
 import { camera } from "./camera.js";
 import { counted, element, result } from "./results.js";
 
+const AT_ONCE = 32; // pictures of a request; the server takes no more
 const of = (id) => document.getElementById(id);
 let token = "";
 let pictures = [];
@@ -34,28 +35,37 @@ async function ask(chosen) {
   pictures = [...chosen];
   of("results").replaceChildren();
   say(`Looking at ${pictures.map((picture) => picture.name).join(", ")} …`);
-  const form = new FormData();
-  pictures.forEach((picture) => form.append("file", picture, picture.name));
   const query = new URLSearchParams(new FormData(of("options")));
   const began = performance.now();
-  try {
-    const answer = await request(`/predict?${query}`, { method: "POST", body: form, signal: mine.signal });
-    show(answer, performance.now() - began);
-  } catch (error) {
-    if (mine.signal.aborted) return;
-    const lost = error instanceof TypeError; // so fetch says that there was no answer at all
-    say("", lost ? "The server can't be reached." : error.message);
+  const answers = [];
+  const problems = new Set();
+  for (let first = 0; first < pictures.length; first += AT_ONCE) {
+    const some = pictures.slice(first, first + AT_ONCE);
+    const form = new FormData();
+    some.forEach((picture) => form.append("file", picture, picture.name));
+    try {
+      const answer = await request(`/predict?${query}`, { method: "POST", body: form, signal: mine.signal });
+      answers.push(answer);
+      of("results").append(...answer.files.map((file, index) => result(file, some[index])));
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      const lost = error instanceof TypeError; // so fetch says that there was no answer at all
+      problems.add(lost ? "The server can't be reached." : error.message);
+    }
   }
+  const waited = performance.now() - began;
+  say(answers.length ? summary(answers, waited) : "", [...problems].join(" "));
 }
 
-function show(answer, waited) {
-  of("results").replaceChildren(...answer.files.map((file, index) => result(file, pictures[index])));
-  const faces = answer.files.flatMap((file) => file.faces ?? []).length;
-  const found = answer.files.some((file) => file.found_by === "detector") ? " found" : "";
+function summary(answers, waited) {
+  const files = answers.flatMap((answer) => answer.files);
+  const answer = { ...answers[0], milliseconds: answers.reduce((sum, { milliseconds }) => sum + milliseconds, 0) };
+  const faces = files.flatMap((file) => file.faces ?? []).length;
+  const found = files.some((file) => file.found_by === "detector") ? " found" : "";
   const what = `${counted(faces, "face")}${found}.`;
   const who = `Model ${answer.model}, version ${answer.version}`;
   const time = `${Math.round(answer.milliseconds)} ms, ${Math.round(waited)} ms with the way there and back`;
-  say(`${what[0].toUpperCase()}${what.slice(1)} ${who}, took ${time}.`);
+  return `${what[0].toUpperCase()}${what.slice(1)} ${who}, took ${time}.`;
 }
 
 async function start() {

@@ -113,6 +113,14 @@ def test_a_photo_is_dropped_or_pasted(visit, kind):
     expect(page.get_by_role("img", name="face.png: 1 face found")).to_be_visible()
 
 
+def test_more_pictures_than_a_form_may_have_are_all_answered(visit):
+    page = visit()
+    blank = {"name": "blank.png", "mimeType": "image/png", "buffer": encode(photo(size=(48, 48)))}
+    choose(page, *[blank] * 32, PARTY)
+    status(page, r"^2 faces found\.")
+    expect(page.get_by_role("article")).to_have_count(33)
+
+
 def test_a_picture_is_taken_with_the_camera(visit):
     page = visit(permissions=["camera"])
     page.get_by_role("button", name="Use the camera").click()
