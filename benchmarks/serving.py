@@ -206,7 +206,7 @@ def _exported(folder: Path) -> Path:
     from training.runs import Run
     from training.start import SHIPPED
 
-    return export(Run.open(SHIPPED), folder / "faces")
+    return export(Run.open(SHIPPED), folder / "faces", average_flips=True)  # as --pretrained exports it
 
 
 if __name__ == "__main__":
