@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 from serving.errors import Refused
 from serving.merging import Arrays, Compute, Task, compute_together, joined
@@ -93,6 +94,8 @@ class Batcher:
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(parameters.num_batch_threads)
         self._queues: dict[Hashable, list[Batch]] = {}
+        # A leader may not wait for one of the usual threads: those who hold them may wait for its batch.
+        self._leaders = CapacityLimiter(math.inf)
 
     def run(
         self,
@@ -165,7 +168,8 @@ class Batcher:
                 self._withdraw(key, batch, task)
                 await woken.wait()
             if task.outcome is None:
-                await run_in_threadpool(self._lead, name, key, stages, batch, deadline)
+                lead = partial(self._lead, name, key, stages, batch, deadline)
+                await to_thread.run_sync(lead, limiter=self._leaders)
         except asyncio.CancelledError:
             with contextlib.suppress(Refused):
                 self._withdraw(key, batch, task)  # so that a batch does not wait for a leader that is gone

@@ -4,8 +4,10 @@ import asyncio
 import threading
 import time
 
+import anyio.to_thread
 import numpy as np
 import pytest
+from starlette.concurrency import run_in_threadpool
 
 from serving.batching import Batcher, BatchingParameters
 from serving.errors import Refused
@@ -108,3 +110,17 @@ def test_who_is_cancelled_leaves_the_others_to_go_on(batcher, compute, computed,
     assert isinstance(answers.pop(gone), asyncio.CancelledError)
     assert answers == [[2 * (1 - gone)], [4, 6]]
     assert computed == [[1 - gone, 2, 3]]
+
+
+def test_who_leads_from_a_loop_waits_for_no_thread_of_those_who_follow(batcher, compute, computed):
+    async def run():
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        leader = asks(batcher, compute, [0])
+        await asyncio.sleep(0)
+        inputs, due = {"x": np.float32([1, 2])}, time.monotonic() + 5
+        taken = run_in_threadpool(batcher.run, "m", "key", [compute], inputs, due)
+        return await asyncio.gather(taken, *leader)
+
+    follower, leader = asyncio.run(run())
+    assert (leader, follower["y"].tolist()) == ([0], [2, 4])
+    assert computed == [[0, 1, 2]]
