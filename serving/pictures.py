@@ -8,6 +8,8 @@ from serving.errors import Refused
 from serving.headers import MAX_PIXELS, claimed_pixels
 
 ORIENTATION = 0x0112
+TURNED = range(2, 9)
+"""Orientations other than upright; what is none of EXIF's means nothing."""
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 
 
@@ -21,20 +23,23 @@ def upright(image: bytes) -> bytes:
         return image
     try:
         with Image.open(io.BytesIO(image)) as picture:
-            if picture.getexif().get(ORIENTATION, 1) == 1:
+            if picture.getexif().get(ORIENTATION) not in TURNED:
                 return image
             turned = io.BytesIO()
             # A PNG of a phone's photo would be ten times as large, and knows no CMYK.
-            ImageOps.exif_transpose(picture).convert("RGB").save(turned, "JPEG", quality=95)
+            _turned(picture).convert("RGB").save(turned, "JPEG", quality=95)
             return turned.getvalue()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:  # broken files raise what no list has: struct.error, IndexError, ...
         return image
 
 
 def animated(image: bytes) -> bool:
     """Whether an encoded picture, which `decode` takes, has further frames than the first."""
-    with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
-        return getattr(picture, "is_animated", False)
+    try:
+        with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
+            return getattr(picture, "is_animated", False)
+    except Exception:  # as above: the next frame is broken
+        return False
 
 
 def decode(image: bytes) -> Image.Image:
@@ -48,7 +53,7 @@ def decode(image: bytes) -> Image.Image:
         with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{picture.width} x {picture.height} pixels")
-            turned = ImageOps.exif_transpose(picture)
+            turned = _turned(picture)
             if turned.mode.startswith("I;16"):  # whose upper half is all that RGB has room for
                 import numpy as np  # late: the client, which decodes nothing, does without
 
@@ -59,5 +64,13 @@ def decode(image: bytes) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         text = f"the picture is too large: it may have {MAX_PIXELS:,} pixels; scale it down"
         raise Refused("INVALID_ARGUMENT", text, 413) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:
         raise Refused("INVALID_ARGUMENT", "the picture is broken or cut off") from error
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation says. Its other tags are left out: broken ones can't be written."""
+    picture.load()
+    picture.getexif()  # is remembered
+    picture.info.clear()
+    return ImageOps.exif_transpose(picture)
