@@ -6,7 +6,7 @@ is not seen in graph; dataset builders and people's endpoints turn the picture b
 
 import tensorflow as tf
 
-from multitask.headers import claimed_size
+from multitask.headers import claimed_pixels
 
 MAX_PIXELS = 2**26
 """Pixels of a picture that is decoded: 64 megapixels. A file of some hundred bytes can claim more."""
@@ -47,8 +47,7 @@ def decode_images(image_bytes: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _check(image_bytes: tf.Tensor) -> list[tf.Operation]:
-    width, height = tf.unstack(claimed_size(image_bytes), num=2)
-    pixels = width * height
+    pixels = claimed_pixels(image_bytes)
     rule = f"a picture must be a PNG, JPEG, GIF, BMP or WebP of at most {MAX_PIXELS} pixels; received"
-    check = tf.debugging.Assert((pixels > 0) & (pixels <= MAX_PIXELS), [rule, width, "x", height])
+    check = tf.debugging.Assert((pixels > 0) & (pixels <= MAX_PIXELS), [rule, pixels])
     return [] if check is None else [check]  # None when run eagerly

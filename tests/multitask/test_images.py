@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from multitask import images
-from multitask.headers import claimed_size
+from multitask import headers, images
+from multitask.headers import claimed_pixels
 from multitask.images import decode_image, decode_images
 
 
@@ -94,16 +94,33 @@ def test_the_header_tells_the_size_and_what_is_too_large_is_not_decoded(monkeypa
     def drawn(width, height):
         return encoded(Image.new("RGB", (width, height)), kind.partition(",")[0], **KINDS[kind])
 
-    assert claimed_size(drawn(61, 300)).numpy().tolist() == [61, 300]
+    assert claimed_pixels(drawn(61, 300)).numpy() == 61 * 300
     monkeypatch.setattr(images, "MAX_PIXELS", 6000)
     graph = tf.function(lambda one: decode_image(one, 8), input_signature=[tf.TensorSpec([], tf.string)])
     assert graph(drawn(60, 100)).shape == (8, 8, 3)
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"at most 6000 pixels; received\] \[61\] \[x\] \[100"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"at most 6000 pixels; received\] \[6100"):
         graph(drawn(61, 100))
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 6000 pixels"):
         decode_image(drawn(61, 100), 8)
+
+
+def test_a_gifs_frames_count_together_whatever_its_screen(monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (3, 30, 41), np.uint8)
+    first, *more = map(Image.fromarray, noise)
+    file = bytearray(encoded(first, "GIF", save_all=True, append_images=more, comment=b"a" * 300))
+    file[6:10] = b"\1\0\1\0"
+    count = tf.function(claimed_pixels, input_signature=[tf.TensorSpec([], tf.string)])
+    assert count(bytes(file)) == 3 * 41 * 30
+    monkeypatch.setattr(headers, "MAX_STEPS", 4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 67108864 pixels"):
+        decode_image(bytes(file), 8)
+
+
+@pytest.mark.parametrize(("length", "frames"), [(4, 0), (12, 1), (30, 1), (50, 1), (120, 2), (282, 3)])
+def test_of_a_gif_cut_off_what_is_there_counts(length, frames):
+    first, *more = (Image.new("L", (41, 30), grey) for grey in (0, 100, 200))
+    file = encoded(first, "GIF", save_all=True, append_images=more)
+    assert claimed_pixels(file[:length]).numpy() == frames * 41 * 30
 
 
 def test_a_small_file_that_claims_to_be_large_costs_nothing():
