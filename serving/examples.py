@@ -14,6 +14,7 @@ from serving.metrics import RUNTIME_LATENCY
 from serving.predictor import Predictor
 
 # isort: split
+from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 from tensorflow_serving.apis.inference_pb2 import InferenceResult, InferenceTask
 from tensorflow_serving.apis.input_pb2 import Input
@@ -96,6 +97,8 @@ def _run(
 ) -> tuple[dict[str, np.ndarray], int]:
     """The signature's outputs, and for how many examples."""
     serialized = _serialized(examples)
+    if model.contents is not None:
+        model.contents.check_pictures("examples", _strings(serialized))
     predictor = Predictor(model)
     with RUNTIME_LATENCY.time(name, api, "TF1"):
         outputs = predictor.call(
@@ -112,3 +115,11 @@ def _serialized(examples: Input) -> list[bytes]:
     if not serialized:
         raise invalid("Input is empty.")
     return serialized
+
+
+def _strings(serialized: list[bytes]) -> np.ndarray:
+    """What the examples hold as bytes, each with its share of the context."""
+    features = (
+        feature for one in serialized for feature in Example.FromString(one).features.feature.values()
+    )
+    return np.array([string for feature in features for string in feature.bytes_list.value], object)

@@ -24,6 +24,7 @@ from serving.store import Store
 import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+REGRESS = "/v1/models/half_plus_two:regress"
 KINDS = {
     "JPEG": {},
     "JPEG, progressive": {"progressive": True, "exif": b"Exif\0\0" + bytes(300)},
@@ -86,6 +87,18 @@ def test_a_small_file_that_claims_to_be_large_is_refused_by_its_number(faces, as
     response = ask(faces, "POST", "/v1/models/faces:predict", orjson.dumps({"instances": encoded}))
     rule = "picture 1 must have at most 67108864 pixels; its header claims 400000000"
     assert (response.status_code, response.json()["error"]) == (400, f"input image_bytes: {rule}")
+
+
+@pytest.mark.parametrize("place", ["examples", "context"])
+def test_pictures_within_examples_are_refused_as_well(half_plus_two, ask, place):
+    parts = {"examples": [{"x": 1.0}, {"x": 2.0}], "context": {"y": 1.0}}
+    document = {"signature_name": "regress_x_to_y", **parts}
+    assert ask(half_plus_two, "POST", REGRESS, orjson.dumps(document)).status_code == 200
+    holder = parts[place][1] if place == "examples" else parts[place]
+    holder["z"] = ["text", {"b64": base64.b64encode(bomb()).decode()}]
+    response = ask(half_plus_two, "POST", REGRESS, orjson.dumps(document))
+    rule = "examples: picture 1 must have at most 67108864 pixels; its header claims 400000000"
+    assert (response.status_code, response.json()) == (400, {"error": rule})
 
 
 @pytest.mark.parametrize("begin", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
