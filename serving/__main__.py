@@ -103,7 +103,7 @@ async def _serve(
             return
         if not server.should_exit:
             rpc, rest = _address(flags.host, rpc_port), _url(listener, tls)
-            print(f"{_listed(store.available)} gRPC at {rpc}, REST at {rest}", flush=True)
+            _say(f"{_listed(store.available)} gRPC at {rpc}, REST at {rest}")
         repeat(
             stop,
             (flags.file_system_poll_wait_seconds, store.poll),
@@ -165,6 +165,13 @@ async def _bind_rpc(flags: Flags, tls: Tls | None) -> "tuple[RpcServer, int]":
         raise UserError(
             f"--host and --port must be a free address; received {flags.host} and {flags.rpc_port}"
         ) from error
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except OSError:  # a full disk, or nobody reads any more: no reason not to serve
+        sys.stdout = None  # else what it holds is tried again at the end
 
 
 def _listed(available: dict[str, list[int]]) -> str:

@@ -1,7 +1,11 @@
 """TLS, by TensorFlow Serving's file: config/ssl_config.proto."""
 
+import os
 import ssl
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +46,8 @@ class Tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
-        with tempfile.NamedTemporaryFile() as file:  # it is nobody else's, and there is no other way in
-            file.write(self.server_key.rstrip() + b"\n" + self.server_cert)
-            file.flush()
-            context.load_cert_chain(file.name, password="")  # else it asks for one on the terminal
+        with _file(self.server_key.rstrip() + b"\n" + self.server_cert) as path:  # there is no other way in
+            context.load_cert_chain(path, password="")  # else it asks for one on the terminal
         if self.client_verify:
             context.load_verify_locations(cadata=self.custom_ca.decode())
             context.verify_mode = ssl.CERT_REQUIRED
@@ -60,6 +62,16 @@ class Tls:
             root_certificates=self.custom_ca if self.client_verify else None,
             require_client_auth=self.client_verify,
         )
+
+
+@contextmanager
+def _file(content: bytes) -> Iterator[str]:
+    """The path of a file of nobody else's; in memory where that can be, as disks may be read-only."""
+    memory = os.memfd_create("pem") if sys.platform == "linux" else None
+    with tempfile.NamedTemporaryFile() if memory is None else open(memory, "wb") as file:
+        file.write(content)
+        file.flush()
+        yield file.name if memory is None else f"/proc/self/fd/{memory}"
 
 
 def read_tls(path: Path) -> Tls:

@@ -75,6 +75,10 @@ def test_nothing_else_is_spoken(served):
         urllib.request.urlopen(f"http://{HOST}:{port}/healthz", timeout=60)
     with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError):
         call(channel, GetModelMetadataRequest())
+
+
+def test_a_key_never_comes_to_a_disk(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     assert Tls(KEY.encode(), CERT.encode()).context().minimum_version == ssl.TLSVersion.TLSv1_2
 
 
