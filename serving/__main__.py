@@ -90,7 +90,7 @@ async def _serve(
         log_to_stderr()
     add_services(store, rpc_server, room, ThreadPoolExecutor(RPC_THREADS, thread_name_prefix="rpc"), token)
     app = create_app(store, flags.rest_api_timeout_in_ms / 1000, room, flags.origins, token)
-    server = Server(http_config(app, flags.limits, tls), rpc_server, flags.limits.shutdown_grace_seconds)
+    server = Server(http_config(app, flags.limits, tls), rpc_server, room)
     failures = []
     stop = threading.Event()
 

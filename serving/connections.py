@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from serving.limits import Limits
+from serving.limits import Limits, Room
 from serving.tls import Tls
 
 if TYPE_CHECKING:
@@ -136,13 +136,13 @@ class Server(uvicorn.Server):
     Args:
         config: uvicorn's.
         rpc_server: not yet started.
-        grace: seconds in which requests in flight may end.
+        room: what clients may take, and how long after a signal requests in flight.
     """
 
-    def __init__(self, config: uvicorn.Config, rpc_server: "grpc.aio.Server", grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, rpc_server: "grpc.aio.Server", room: Room) -> None:
         super().__init__(config)
         self._rpc_server = rpc_server
-        self._grace = grace
+        self._room = room
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """Takes a signal."""
@@ -157,13 +157,15 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets nobody in any more, and what is in flight end."""
+        grace = self._room.limits.shutdown_grace_seconds
         if self._captured_signals:
             # A thread that hangs in TensorFlow would be waited for without end.
-            last = threading.Timer(self._grace, os._exit, [0])
+            last = threading.Timer(grace, os._exit, [0])
             last.daemon = True
             last.start()
+        self._room.close()
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._rpc_server.stop(self._grace))
+            both.create_task(self._rpc_server.stop(grace))
             both.create_task(super().shutdown(sockets))
 
 

@@ -75,7 +75,7 @@ class Exchange:
             return await self._receive()
         try:
             self._check(self._length)
-            async with asyncio.timeout_at(self._due):
+            async with self._room.arrival(self._due):
                 message = await self._receive()
             if message["type"] == "http.request":
                 self._take(message)
@@ -137,7 +137,8 @@ class Exchange:
             self._room.leave()
 
     async def _drain(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._room.limits.body_timeout_seconds):
+        due = asyncio.get_running_loop().time() + self._room.limits.body_timeout_seconds
+        with contextlib.suppress(TimeoutError, Refused):
+            async with self._room.arrival(due):
                 while (await asyncio.wait_for(self._receive(), LINGER)).get("more_body"):
                     pass

@@ -1,9 +1,16 @@
 """How much of a server its clients may take: the size of bodies, the time they take, how many at once."""
 
+import asyncio
+import math
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from serving.errors import Refused
+
+LAST_ARRIVALS = 1.0
+"""Seconds after SIGTERM in which requests on their way in may still arrive."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,38 @@ class Room:
         self._lock = threading.Lock()
         self._requests = 0
         self._bytes = 0
+        self._arriving: set[asyncio.Timeout] = set()
+        self._closes = math.inf
+
+    @asynccontextmanager
+    async def arrival(self, due: float) -> AsyncIterator[None]:
+        """Ends the block, in which a part of a request is awaited, when it takes too long.
+
+        Args:
+            due: until when it may take, by the event loop's clock.
+
+        Raises:
+            TimeoutError: it took longer.
+            Refused: UNAVAILABLE, over HTTP 503: so does it, but the server stops.
+        """
+        try:
+            async with asyncio.timeout_at(min(due, self._closes)) as timeout:
+                self._arriving.add(timeout)
+                try:
+                    yield
+                finally:
+                    self._arriving.discard(timeout)
+        except TimeoutError:
+            if self._closes < due:
+                raise Refused("UNAVAILABLE", "the server stops; ask again", 503) from None
+            raise
+
+    def close(self) -> None:
+        """Lets requests on their way in arrive soon or not at all; in the event loop that reads them."""
+        self._closes = asyncio.get_running_loop().time() + LAST_ARRIVALS
+        for timeout in self._arriving:
+            if not timeout.expired():
+                timeout.reschedule(min(timeout.when() or math.inf, self._closes))
 
     def check(self) -> None:
         """Raises if there is no place to enter.

@@ -167,7 +167,7 @@ class Handler:
             self._room.check()
         seconds = self._room.limits.body_timeout_seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with self._room.arrival(asyncio.get_running_loop().time() + seconds):
                 body = await context.read()
         except TimeoutError:
             raise Refused("DEADLINE_EXCEEDED", f"a request must come within {seconds:g} s") from None

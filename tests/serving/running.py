@@ -28,13 +28,13 @@ def running(
         The port of REST and the address of gRPC.
     """
     listener, started, found = _bind(HOST, 0), threading.Event(), []
-    flags = Flags(port=0, limits=Limits(**limits))
+    flags = Flags(port=0, limits=Limits(**{"shutdown_grace_seconds": 5.0, **limits}))
 
     async def serve() -> None:
         rpc_server, port = await _bind_rpc(flags, tls)
         room = Room(flags.limits)
         add_services(store, rpc_server, room, pool, token)
-        server = Server(http_config(app(store, room=room, token=token), flags.limits, tls), rpc_server, 5.0)
+        server = Server(http_config(app(store, room=room, token=token), flags.limits, tls), rpc_server, room)
         found.extend([server, listener.getsockname()[1], f"{HOST}:{port}"])
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():

@@ -204,6 +204,24 @@ def test_slow_senders_keep_nobody_waiting(odd):
         assert codes - {grpc.StatusCode.RESOURCE_EXHAUSTED} == {grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
+def test_who_still_sends_when_the_server_stops_is_told_so(odd):
+    with ExitStack() as stack:
+        with running(odd, body_timeout_seconds=10) as (port, address):
+            connection = stack.enter_context(connected(port))
+            channel = stack.enter_context(grpc.insecure_channel(address))
+            over = threading.Event()
+            stack.callback(over.set)
+            method = "/tensorflow.serving.PredictionService/Predict"
+            slow = channel.stream_unary(method).future(iter(over.wait, None))
+            assert predict_over_rpc(channel, "odd") is grpc.StatusCode.OK
+            connection.sendall(PREDICT + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+            assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        response, body = answer(connection)
+        assert (response.status, response.getheader("retry-after")) == (503, "1")
+        assert json.loads(body) == {"error": slow.details()} == {"error": "the server stops; ask again"}
+        assert slow.code() is grpc.StatusCode.UNAVAILABLE
+
+
 def test_bodies_on_their_way_take_no_more_memory_than_there_is(odd):
     half = with_length(ONE + b" " * 900)[:-300]
     with (

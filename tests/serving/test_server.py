@@ -1,7 +1,9 @@
 """The command, from outside: a process, a socket, a signal."""
 
 import json
+import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -25,9 +27,9 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 PROMISE = r"faces, version 7, answers gRPC at (127\.0\.0\.1:\d+), REST at (http://127\.0\.0\.1:\d+)\n"
 
 
-def start(*arguments):
+def start(*arguments, **options):
     command = [sys.executable, "-m", "serving", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def asked(address, pictures):
@@ -43,6 +45,19 @@ def slow(url):
     connection = socket.create_connection(("127.0.0.1", port_of(url)), timeout=60)
     connection.sendall(b"POST /v1/models/faces:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
     return connection
+
+
+def reads_nothing(url):
+    """A connection whose answers never are taken."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", port_of(url)))
+    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 500)
+    return connection
+
+
+def has_a_full_disk():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file may have a byte, wherever it lies
 
 
 def port_of(address):
@@ -82,7 +97,9 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
         f'config {{ name: "a" base_path: "{faces_path}" model_platform: "tensorflow" }}'
         f'config {{ name: "b" base_path: "{faces_path}" model_platform: "tensorflow" }} }}'
     )
-    other = start("--model-config-file", two, "--rest-api-port=0")
+    nowhere = {**os.environ, "MPLCONFIGDIR": f"{os.devnull}/none"}  # folders need no room on a disk
+    disk_is_full = {"preexec_fn": has_a_full_disk, "env": nowhere}
+    other = start("--model-config-file", two, "--rest-api-port=0", **disk_is_full)
     try:
         line = server.stdout.readline()
         rpc_address, url = re.fullmatch(PROMISE, line).groups()
@@ -99,7 +116,9 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
             assert f"--host and {flag} must be a free address" in err
         promise = PROMISE.replace("faces, version 7, answers", "a, version 7, and b, version 7, answer")
         _, other_url = re.fullmatch(promise, other.stdout.readline()).groups()
-        with ThreadPoolExecutor() as pool, slow(url) as never, slow(other_url):
+        with urllib.request.urlopen(f"{other_url}/predict?faces=crop", picture(0, 0, 255)) as response:
+            assert json.load(response)["files"][0]["faces"][0]["emotion"]["label"] == "sad"
+        with ThreadPoolExecutor() as pool, slow(url) as sends, reads_nothing(url), reads_nothing(other_url):
             before = queued(url)
             large = picture(0, 0, 255) + bytes(5 * 2**20)
             rpc = pool.submit(asked, rpc_address, [large, picture(255, 0, 0)])
@@ -111,10 +130,10 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
                 until(lambda address=address: refuses(address))
             assert rpc.result() == [1.0, 0.0]
             assert json.loads(rest.result().stdout)["emotion"]["label"] == "sad"
+            assert sends.recv(12) == b"HTTP/1.1 503"
             other.send_signal(signal.SIGINT)  # the second one does not wait for who is slow
             assert other.wait(timeout=60) == 128 + signal.SIGINT
             server.wait(timeout=60)
-            assert never.recv(1) == b""
     finally:
         for process in (server, other):
             process.kill()
@@ -123,6 +142,13 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
     assert (ends[0][0], ends[1]) == ("", ("", ""))
     log = [json.loads(line) for line in ends[0][1].splitlines()]
     assert {line["path"] for line in log} > {"/readyz", "/tensorflow.serving.PredictionService/Predict"}
+
+
+def test_what_nobody_can_be_told_keeps_nothing_from_being_done():
+    script = "from serving.__main__ import _say; _say('a'); _say('b')"
+    with open("/dev/full", "w") as full:
+        said = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, check=True)
+    assert said.stderr == b""
 
 
 @pytest.mark.parametrize(
