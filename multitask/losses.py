@@ -20,8 +20,9 @@ class WeightedMeanLoss(keras.losses.Loss):
 
     A plain Keras loss divides by the number of rows, or by the weights of its own replica: then examples
     without a label, or their uneven spread over replicas, would change how much a labelled one counts.
-    Subclasses give l_i in `call`: labels [N, 1], logits [N, units] -> [N]. The label of an example with
-    weight 0 may be anything, nan too.
+    Subclasses give l_i in `call`: labels [N, 1], logits [N, units] -> [N]. Any label may be a distribution
+    instead, labels [N, units], as `targets` makes them and mixup or a teacher does. The label of an example
+    with weight 0 may be anything, nan too.
 
     Args:
         name: of the loss.
@@ -42,10 +43,13 @@ class WeightedMeanLoss(keras.losses.Loss):
         self.gradients = gradients
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Labels [N] (intervals [N, 2]), logits [N, units] and weights [N] (1 if not given) -> scalar."""
-        labels = ops.cast(y_true, "float32")
-        ends = 2 if self.INTERVALS and tuple(labels.shape[1:]) == (2,) else 1
-        labels = ops.reshape(labels, (-1, ends))
+        """Labels [N] (or as `call`'s), logits [N, units] and weights [N] (1 if not given) -> scalar."""
+        labels, units = _columns(y_true), y_pred.shape[-1]
+        if labels.shape[-1] not in (1, units, *([2] if self.INTERVALS else [])):
+            raise UserError(
+                f"labels of {self.name} must be [N], [N, 1], or distributions [N, {units}]"
+                f"{', or intervals [N, 2]' if self.INTERVALS else ''}. Received: {tuple(labels.shape)}"
+            )
         weights = ops.ones_like(labels[:, 0]) if sample_weight is None else sample_weight
         weights = ops.cast(ops.reshape(weights, (-1,)), "float32")
         losses = self.call(ops.where(weights[:, None] == 0, 0.0, labels), ops.cast(y_pred, "float32"))
@@ -56,6 +60,10 @@ class WeightedMeanLoss(keras.losses.Loss):
         if self.gradients == "derived":
             return derived.weighted_mean(losses, weights, total)
         return tf.math.divide_no_nan(ops.sum(weights * losses), total)
+
+    def targets(self, labels: Any, units: int) -> Any:
+        """Labels [N], or as `call`'s, as the distributions [N, units] that they are short for."""
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to build the loss again."""
@@ -71,6 +79,7 @@ class LabelDistribution(WeightedMeanLoss):
 
     A point, y = y0 = y1: c = -sum_j t_j log p_j, t_j ~ exp(-(j - y)^2 / (2 sigma^2)). An interval, y0 < y1:
     c = -log sum_j p_j over j from floor(y0) to ceil(y1), its likelihood: where in it, the loss leaves open.
+    A distribution t_j: c as of a point, e = sum_j j t_j.
 
     Source: Gao et al. 2018, "Age estimation using expectation of label distribution learning", eq. 1-8;
     Turnbull 1976, "The empirical distribution function with arbitrarily grouped, censored and truncated
@@ -97,7 +106,9 @@ class LabelDistribution(WeightedMeanLoss):
         self.absolute_error = absolute_error
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Labels [N, 1] or [N, 2] and logits [N, units] -> [N]."""
+        """Labels [N, 1], intervals [N, 2] or distributions, and logits [N, units] -> [N]."""
+        if y_true.shape[-1] == y_pred.shape[-1]:
+            return self._from_distribution(y_true, y_pred)
         y0, y1 = y_true[:, :1], y_true[:, -1:]
         if self.gradients == "derived":
             return derived.distribution_cross_entropy(
@@ -106,16 +117,35 @@ class LabelDistribution(WeightedMeanLoss):
                 sigma=self.sigma,
                 absolute_error=self.absolute_error,
             )
-        values = ops.arange(y_pred.shape[-1], dtype="float32")
-        y0, y1 = (ops.minimum(y, float(y_pred.shape[-1] - 1)) for y in (y0, y1))
-        target = ops.softmax(-ops.square(values - y0) / (2 * self.sigma**2))  # [N, units]
+        values, y0, y1, inside, gaussian = self._label(y_true, y_pred.shape[-1])
         log_p = ops.log_softmax(y_pred)
-        inside = (values >= ops.floor(y0)) & (values <= ops.ceil(y1))
         likelihood = ops.logsumexp(ops.where(inside, log_p, -math.inf), axis=-1)
-        cross_entropy = -ops.where((y0 < y1)[:, 0], likelihood, ops.sum(target * log_p, axis=-1))
+        cross_entropy = -ops.where((y0 < y1)[:, 0], likelihood, ops.sum(gaussian * log_p, axis=-1))
         expectation = ops.sum(ops.exp(log_p) * values, axis=-1)
         nearest = ops.clip(expectation, y0[:, 0], y1[:, 0])
         return cross_entropy + self.absolute_error * ops.abs(expectation - nearest)
+
+    def targets(self, labels: Any, units: int) -> Any:
+        """As in `WeightedMeanLoss`; an interval is spread evenly."""
+        _, y0, y1, inside, gaussian = self._label(_columns(labels), units)
+        even = ops.cast(inside, "float32")
+        return ops.where(y0 < y1, even / ops.sum(even, axis=-1, keepdims=True), gaussian)
+
+    def _label(self, y_true: Any, units: int) -> tuple[Any, ...]:
+        values = ops.arange(units, dtype="float32")
+        y0, y1 = (ops.minimum(y, float(units - 1)) for y in (y_true[:, :1], y_true[:, -1:]))
+        inside = (values >= ops.floor(y0)) & (values <= ops.ceil(y1))
+        return values, y0, y1, inside, ops.softmax(-ops.square(values - y0) / (2 * self.sigma**2))
+
+    def _from_distribution(self, target: Any, y_pred: Any) -> Any:
+        values = ops.arange(y_pred.shape[-1], dtype="float32")
+        label = ops.sum(target * values, axis=-1)
+        if self.gradients == "derived":
+            expectation = derived.dense(derived.softmax(y_pred), values[:, None])[:, 0]
+            error = derived.absolute_error(label, expectation)
+            return derived.softmax_cross_entropy(target, y_pred) + self.absolute_error * error
+        error = ops.abs(ops.sum(ops.softmax(y_pred) * values, axis=-1) - label)
+        return self.absolute_error * error - ops.sum(target * ops.log_softmax(y_pred), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to build the loss again."""
@@ -142,14 +172,20 @@ class SoftmaxCrossEntropy(_SmoothedLoss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Class indices [N, 1] and logits [N, units] -> [N]."""
-        labels = ops.cast(y_true[:, 0], "int32")
-        if self.gradients == "derived":
-            return derived.sparse_softmax_cross_entropy(labels, y_pred, label_smoothing=self.label_smoothing)
+        """Class indices [N, 1] or distributions, and logits [N, units] -> [N]."""
         units = y_pred.shape[-1]
-        target = ops.one_hot(labels, units, dtype="float32")
+        if self.gradients == "derived":
+            if y_true.shape[-1] == units:
+                return derived.softmax_cross_entropy(y_true, y_pred, label_smoothing=self.label_smoothing)
+            labels = ops.cast(y_true[:, 0], "int32")
+            return derived.sparse_softmax_cross_entropy(labels, y_pred, label_smoothing=self.label_smoothing)
+        target = y_true if y_true.shape[-1] == units else self.targets(y_true, units)
         target = target * (1 - self.label_smoothing) + self.label_smoothing / units
         return -ops.sum(target * ops.log_softmax(y_pred), axis=-1)
+
+    def targets(self, labels: Any, units: int) -> Any:
+        """As in `WeightedMeanLoss`: ones where the classes are."""
+        return ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), units, dtype="float32")
 
 
 @keras.saving.register_keras_serializable(package="multitask")
@@ -160,12 +196,21 @@ class SigmoidCrossEntropy(_SmoothedLoss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Labels 0 or 1 and logits, both [N, 1] -> [N]."""
+        """Labels, 0 to 1, and logits, both [N, 1] -> [N]."""
         if self.gradients == "derived":
             return derived.multi_label_cross_entropy(y_true, y_pred, label_smoothing=self.label_smoothing)
         z = y_pred[:, 0]
         target = y_true[:, 0] * (1 - self.label_smoothing) + self.label_smoothing / 2
         return ops.relu(z) - z * target + ops.log1p(ops.exp(-ops.abs(z)))
+
+    def targets(self, labels: Any, units: int) -> Any:
+        """As in `WeightedMeanLoss`: the labels themselves, as probabilities of label 1."""
+        return _columns(labels)
+
+
+def _columns(labels: Any) -> Any:
+    labels = ops.cast(labels, "float32")
+    return labels[:, None] if len(labels.shape) == 1 else labels
 
 
 def loss_of(task: Task, label_smoothing: float = 0.0, gradients: Gradients = "autodiff") -> WeightedMeanLoss:

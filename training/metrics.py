@@ -27,7 +27,7 @@ class AnswerError(keras.metrics.Mean):
         self.task = task
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Takes in labels [N] (intervals [N, 2]), logits [N, units] and weights [N]."""
+        """Takes in labels as `WeightedMeanLoss` has them, logits [N, units] and weights [N]."""
         super().update_state(_per_example(self.task, y_true, y_pred), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
@@ -43,12 +43,18 @@ def main_metric(task: Task) -> str:
 def _per_example(task: Task, y_true: Any, y_pred: Any) -> Any:
     answer = task.decode(y_pred)[task.name]
     y_true = ops.cast(y_true, "float32")
+    y_true = y_true[:, None] if len(y_true.shape) == 1 else y_true
+    if task.units > 1 and y_true.shape[-1] == task.units:  # by its mean, or its most probable class
+        values = ops.arange(task.units, dtype="float32")
+        mean = ops.sum(y_true * values, axis=-1)
+        y_true = (mean if task.kind == "distribution" else ops.argmax(y_true, axis=-1))[:, None]
     if task.kind == "distribution":
-        y_true = ops.reshape(y_true, (-1, 2 if tuple(y_true.shape[1:]) == (2,) else 1))
         return ops.abs(answer - ops.clip(answer, y_true[:, 0], y_true[:, -1]))
-    y_true = ops.reshape(y_true, (-1,))
+    label = y_true[:, 0]
     chosen = ops.argmax(answer, axis=-1) if task.kind == "categorical" else answer > 0.5
-    return ops.cast(ops.equal(ops.cast(chosen, "float32"), y_true), "float32")
+    if task.kind == "binary":
+        label = label > 0.5
+    return ops.cast(ops.equal(ops.cast(chosen, "float32"), ops.cast(label, "float32")), "float32")
 
 
 def evaluate_answers(task: Task, answers: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

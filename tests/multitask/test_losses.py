@@ -17,6 +17,12 @@ LABELS = {
 LOGITS = {name: RNG.normal(size=(6, task.units)).astype(np.float32) for name, task in TASKS.items()}
 INTERVALS = np.array([[3, 9], [30, 30], [70, 100], [101, 120], [0, 2], [20, 29]], np.float32)
 EACH = list(TASKS)
+SOFT = {
+    name: RNG.dirichlet(np.ones(task.units), 6).astype(np.float32)
+    if task.units > 1
+    else np.float32(RNG.random((6, 1)))
+    for name, task in TASKS.items()
+}
 BOTH = ["derived", "autodiff"]
 MODES = {
     "eager": lambda f: f,
@@ -90,9 +96,35 @@ def test_a_loss_is_the_weighted_mean_of_what_is_labelled(name):
     )
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_a_label_is_short_for_a_distribution(name):
+    """The loss to the one is that to the other, and by shares that to a blend is the blend of both losses."""
+    loss, units = loss_of(TASKS[name], 0.1), TASKS[name].units
+    labels = np.minimum(LABELS[name], 99)  # whole enough for a Gaussian whose mean is the label
+    if name == "age":
+        labels = np.clip(LABELS[name], 10, 90)
+        loss.absolute_error = 0.0  # of an expectation: not linear in the label
+    one, other = (loss.targets(y, units).numpy() for y in (labels, labels[::-1].copy()))
+    np.testing.assert_allclose(loss(one, LOGITS[name]), loss(labels, LOGITS[name]), rtol=1e-5)
+    blend = loss(0.3 * one + 0.7 * other, LOGITS[name])
+    losses = [loss(target, LOGITS[name]) for target in (one, other)]
+    np.testing.assert_allclose(blend, 0.3 * losses[0] + 0.7 * losses[1], rtol=1e-5)
+
+
+def test_the_distribution_of_an_interval_is_even_and_its_error_that_of_its_mean():
+    loss = LabelDistribution(absolute_error=0.5)
+    target = loss.targets(INTERVALS[:1], 101).numpy()
+    np.testing.assert_allclose(target[0], np.where((np.arange(101) >= 3) & (np.arange(101) <= 9), 1 / 7, 0))
+    p = softmax(LOGITS["age"][:1].astype(float))
+    expected = -(target * np.log(p)).sum() + 0.5 * abs((p * np.arange(101)).sum() - 6)
+    np.testing.assert_allclose(loss(target, LOGITS["age"][:1]), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    ("name", "whole"), [*LABELS.items(), ("age", INTERVALS)], ids=[*EACH, "interval of ages"]
+    ("name", "whole"),
+    [*LABELS.items(), ("age", INTERVALS), *SOFT.items()],
+    ids=[*EACH, "interval of ages", *(f"distribution of {name}" for name in EACH)],
 )
 def test_derived_and_autodiff_are_equal(name, whole, mode):
     """Also where a label that doesn't count is none at all."""
@@ -194,7 +226,7 @@ def test_a_config_that_does_not_name_the_gradients_means_autodiff(name):
 @pytest.mark.parametrize("gradients", BOTH)
 @pytest.mark.parametrize("name", ["emotion", "gender"])
 def test_a_class_is_no_interval(name, gradients):
-    with pytest.raises((UserError, ValueError, tf.errors.InvalidArgumentError)):
+    with pytest.raises(UserError, match=rf"labels of {name} must be .*\. Received: \(6, 2\)"):
         loss_of(TASKS[name], gradients=gradients)(INTERVALS, LOGITS[name])
 
 

@@ -100,3 +100,12 @@ def test_every_figure_has_a_direction_and_none_is_nan_in_json(task):
     for name, figure in FIGURES[task.kind].items():
         best = figure(np.array(perfect), np.ones(1, int))
         assert math.isnan(best) or best == (0.0 if name in LOWER_IS_BETTER else 1.0)
+
+
+def test_a_label_that_is_a_distribution_counts_as_its_mean_or_its_most_probable_class():
+    labels = {"age": np.eye(101)[[20, 40]].mean(0), "emotion": np.eye(7)[[1, 1, 2]].mean(0), "gender": [0.7]}
+    right = {"age": np.log(np.eye(101)[30] + 1e-9), "emotion": np.eye(7)[1], "gender": [1.0]}
+    for name, expected in (("age", 0), ("emotion", 1), ("gender", 1)):
+        metric = AnswerError(TASKS[name])
+        metric.update_state(np.float32([labels[name]]), np.float32([right[name]]))
+        assert float(metric.result()) == pytest.approx(expected, abs=1e-3)
