@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from training.config import Augmentation
 
+Labels = dict[str, tf.Tensor]
 LUMA = (0.299, 0.587, 0.114)
 """What red, green and blue add to brightness. Source: ITU-R BT.601."""
 
@@ -58,6 +59,57 @@ def augment(images: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> t
     erased = (draw(8) < augmentation.erasing)[:, None, None, None]
     x = tf.where(square & erased, 127.5, x)
     return tf.cast(tf.clip_by_value(tf.round(x), 0, 255), tf.uint8)
+
+
+def mix(
+    images: tf.Tensor, labels: Labels, weights: Labels, seed: tf.Tensor, a: float
+) -> tuple[tf.Tensor, Labels, Labels]:
+    """Each example blended with the one before it in the batch, by shares drawn from Beta(a, a), or 1 - that.
+
+    The loss is linear in a label that is a distribution, so that of a blend is the blend of both losses; a
+    label that one of the two lacks takes no part.
+
+    Args:
+        images: uint8 [N, S, S, 3].
+        labels: {task: distribution [N, units]}.
+        weights: {task: [N]}.
+        seed: int64 [2]; the same seed gives the same blends.
+        a: above 0.
+
+    Returns:
+        As the arguments.
+
+    Source: Zhang et al. 2018, "mixup: beyond empirical risk minimization", eq. 1; Berthelot et al. 2019,
+    "MixMatch", eq. 9 (the larger share is an example's own).
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    one, other = (
+        tf.maximum(tf.random.stateless_gamma(tf.shape(images)[:1], seeds[i], a), 1e-30) for i in (0, 1)
+    )
+    share = tf.maximum(one, other) / (one + other)  # more of itself: else some would be in a batch twice
+    of_pixels = share[:, None, None, None]
+    x = tf.cast(images, tf.float32)
+    x = of_pixels * x + (1 - of_pixels) * tf.roll(x, 1, axis=0)
+    mixed = {
+        task: weighted_mean(
+            (share * weights[task], labels[task]),
+            ((1 - share) * tf.roll(weights[task], 1, axis=0), tf.roll(labels[task], 1, axis=0)),
+        )
+        for task in labels
+    }
+    weights, labels = ({task: pair[part] for task, pair in mixed.items()} for part in (0, 1))
+    return tf.cast(tf.round(x), tf.uint8), labels, weights
+
+
+def weighted_mean(*parts: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The sum of weights, and the mean by them of what they weigh; 0 where all are 0.
+
+    Args:
+        parts: weights [N] and values [N, units] each.
+    """
+    total = tf.add_n([weight for weight, _ in parts])
+    values = tf.add_n([weight[:, None] * value for weight, value in parts])
+    return total, tf.math.divide_no_nan(values, total[:, None])
 
 
 def _moved(

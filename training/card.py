@@ -27,7 +27,7 @@ from training.datasets.prepare import prepare
 from training.evaluate import evaluate, load_predictions
 from training.groups import FIGURE_NAMES, Group, in_words, together, ungrouped_in_words
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, PLACES, Run, write_json
-from training.start import before_of
+from training.start import run_named
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 KEPT = ("best.keras", "metrics.jsonl", "summary.json", EVALUATION, EVALUATION_BY_FLIPS)
@@ -53,7 +53,7 @@ def publish(run: Run, to: Path, title: str = "Age, emotion and gender from a fac
     to.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         shutil.copyfile(run.folder / name, to / name)
-    write_json(to / "config.json", {**recipe[-1], "start_from": None})
+    write_json(to / "config.json", {**recipe[-1], "start_from": None, "teachers": []})
     write_json(to / "recipe.json", recipe)
     card = string.Template(TEMPLATE.read_text()).substitute(
         title=title,
@@ -102,7 +102,7 @@ def _in_shell(value: Any) -> str:
 def _recipe(run: Run) -> list[dict[str, Any]]:
     """Settings of the runs that led to `run`, the first one first, as folders beside each other."""
     settings = {
-        **dataclasses.asdict(run.config),
+        **json.loads(json.dumps(dataclasses.asdict(run.config), default=str)),
         **dict.fromkeys(PLACES),
         "run": f"runs/{run.folder.name}",
         "datasets": [_without_folder(name) for name in run.config.datasets],
@@ -111,10 +111,17 @@ def _recipe(run: Run) -> list[dict[str, Any]]:
     kept = run.folder / "recipe.json"
     if kept.exists():  # it was given away itself
         return json.loads(kept.read_text())
-    if run.config.start_from is None:
-        return [settings]
-    before = _recipe(before_of(run.config))
-    return [*before, {**settings, "start_from": before[-1]["run"]}]
+    before: list[dict[str, Any]] = []
+
+    def named(other: str) -> str:
+        found = _recipe(run_named(other))
+        before.extend(one for one in found if one not in before)
+        return found[-1]["run"]
+
+    if run.config.start_from is not None:
+        settings["start_from"] = named(run.config.start_from)
+    settings["teachers"] = [named(teacher) for teacher in run.config.teachers]
+    return [*before, settings]
 
 
 def _without_folder(dataset: str) -> str:
@@ -183,6 +190,8 @@ def _commands(run: Run, recipe: list[dict[str, Any]]) -> Iterator[str]:
     for settings in recipe:
         # What would become a path of this machine stands apart.
         paths = {name: settings[name] for name in ("run", "start_from", "weights") if settings[name]}
+        if settings.get("teachers"):  # older recipes know of none
+            paths["teachers"] = tuple(settings["teachers"])
         if any(":" in name for name in settings["datasets"]):
             paths["datasets"] = tuple(settings["datasets"])
         config = Run.settings({**settings, **{name: getattr(TrainConfig(), name) for name in paths}})

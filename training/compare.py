@@ -170,6 +170,7 @@ class _Settings(TrainConfig):
     seed: Suppress[int] = 0
     gradients: Suppress[Gradients] = "autodiff"
     start_from: Suppress[str | None] = None
+    teachers: Suppress[tuple[str, ...]] = ()
     balancing: Suppress[Balancing] = "equal"
     task_weights: Suppress[dict[str, float]] = field(default_factory=dict)
 

@@ -58,6 +58,9 @@ class TrainConfig:
         start_from: what the network's weights are before its first step: a run's folder (of its best model),
             or "pretrained" (the model that comes with the project). Its trunk must be the same, and for most
             trunks its image_size; heads of tasks that it hasn't learned start from random weights.
+        teachers: runs, or "pretrained", whose models' mean answers to each training picture (not varied) are
+            learned beside its labels, and in place of those it lacks.
+        distillation: what the teachers' answers count; a label counts the rest to 1.
         image_size: height and width that pictures are brought to, in pixels.
         epochs: passes over the training examples.
         batch_size: examples a step.
@@ -66,6 +69,8 @@ class TrainConfig:
         weight_decay: AdamW's, on kernels alone.
         weight_averaging: share that the running average of the weights keeps at each step; the averages are
             what is validated and kept as the best model. 0: no average.
+        mixup: a of Beta(a, a), from which the share is drawn that a picture keeps of itself and its labels,
+            the rest being another's of its batch: the larger, the nearer to halves. 0: no blends.
         dropout: rate before each head's dense layer.
         label_smoothing: of categorical and binary tasks.
         balancing: what the tasks' losses or gradients weigh in the shared trunk; see docs/balancing.md.
@@ -93,6 +98,8 @@ class TrainConfig:
     unfrozen_layers: int | None = None
     fine_tuning_rate: float = 1e-4
     start_from: str | None = None
+    teachers: tuple[str, ...] = ()
+    distillation: float = 0.5
     image_size: int = 64
     epochs: int = 6
     batch_size: int = 64
@@ -100,6 +107,7 @@ class TrainConfig:
     warmup_epochs: float = 0.5
     weight_decay: float = 0.05
     weight_averaging: float = 0.0
+    mixup: float = 0.0
     dropout: float = 0.1
     label_smoothing: float = 0.0
     balancing: Balancing = "equal"
@@ -119,15 +127,16 @@ class TrainConfig:
         for name in ("run", "data_dir", "manual_dir"):
             path = getattr(self, name)
             object.__setattr__(self, name, path if path is None else Path(path))
-        for name in ("datasets", "tasks"):
+        for name in ("datasets", "tasks", "teachers"):
             names = getattr(self, name)
-            object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
+            object.__setattr__(self, name, (names,) if isinstance(names, str | Path) else tuple(names))
         # As paths are: so that a run can be judged from any folder.
         object.__setattr__(self, "datasets", tuple(map(_absolute, self.datasets)))
         if self.weights not in (None, RANDOM):
             object.__setattr__(self, "weights", str(Path(self.weights).absolute()))
-        if self.start_from not in (None, "pretrained"):
-            object.__setattr__(self, "start_from", str(Path(self.start_from).absolute()))
+        if self.start_from is not None:
+            object.__setattr__(self, "start_from", _run_named(self.start_from))
+        object.__setattr__(self, "teachers", tuple(map(_run_named, self.teachers)))
         _check(bool(self.datasets), "datasets must name at least one source; received none")
         _check(bool(self.tasks), f"tasks must name at least one of {', '.join(TASKS)}; received none")
         for name in self.tasks:
@@ -142,8 +151,16 @@ class TrainConfig:
         self._check_balancing()
         for name in ("image_size", "epochs", "batch_size"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
-        for name in ("warmup_epochs", "weight_decay", "patience", "learning_rate", "fine_tuning_rate"):
+        for name in (
+            "warmup_epochs",
+            "weight_decay",
+            "patience",
+            "learning_rate",
+            "fine_tuning_rate",
+            "mixup",
+        ):
             _check(getattr(self, name) >= 0, f"{name} must not be negative; received {getattr(self, name)}")
+        _check(0 < self.distillation <= 1, f"distillation must be in (0, 1]; received {self.distillation}")
         for name in ("dropout", "label_smoothing", "weight_averaging"):
             _check(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1); received {getattr(self, name)}")
         _check(0 <= self.seed < 2**32, f"seed must be in [0, 2**32); received {self.seed}")
@@ -189,6 +206,10 @@ class TrainConfig:
 def _absolute(dataset: str) -> str:
     source, colon, path = dataset.partition(":")
     return f"{source}:{Path(path).expanduser().absolute()}" if colon and path else dataset
+
+
+def _run_named(name: str | Path) -> str:
+    return name if name == "pretrained" else str(Path(name).absolute())
 
 
 def _check(holds: bool, message: str) -> None:

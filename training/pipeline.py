@@ -15,13 +15,17 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.images import decode_images
+from multitask.losses import loss_of
 from multitask.tasks import MISSING, Task
-from training.augment import augment
+from training.augment import Labels, augment, mix, weighted_mean
 from training.cache import decoded
 from training.config import Augmentation, TrainConfig
 from training.datasets.prepare import prepare
 from training.labels import labels_of
 from training.records import Records, indexed
+
+MIXUP = 1
+"""What tells the draws of mixup from those of `augment`, of the same seed."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,33 @@ class Examples:
             here = source == number
             found[here] = rows[row[here]]
         return found
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What teachers answer to training pictures.
+
+    Args:
+        answers: of each task, distributions float [N, units].
+        share: what they count beside a label, above 0; a label counts 1 - share.
+    """
+
+    answers: dict[str, np.ndarray]
+    share: float
+
+    def blend(self, indices: tf.Tensor, labels: Labels, weights: Labels) -> tuple[Labels, Labels]:
+        """Labels {task: [N, units]} and weights {task: [N]} of the examples at `indices`, with the answers.
+
+        Source: Hinton et al. 2015, "Distilling the knowledge in a neural network", section 2.
+        """
+        labels, weights = dict(labels), dict(weights)
+        for task, answers in self.answers.items():
+            answer = tf.gather(tf.constant(answers, tf.float32), indices)
+            weights[task], labels[task] = weighted_mean(
+                ((1 - self.share) * weights[task], labels[task]),
+                (tf.fill(tf.shape(indices), self.share), answer),
+            )
+        return labels, weights
 
 
 def examples_of(config: TrainConfig, split: str) -> Examples:
@@ -141,13 +172,17 @@ def training_batches(
     seed: int,
     first_step: int = 0,
     augmentation: Augmentation | None = None,
+    mixup: float = 0.0,
+    taught: Taught | None = None,
 ) -> tf.data.Dataset:
     """Endless full batches from `first_step` on, in the order and with the variations that `seed` draws.
 
     Yields:
         images uint8 [batch_size, S, S, 3], {task: label [batch_size], of a quantity [batch_size, 2], from and
-        to}, {task: weight float32 [batch_size]}; a missing label is a valid 0 with weight 0.
+        to}, {task: weight float32 [batch_size]}; a missing label is a valid 0 with weight 0. By mixup and
+        what is `taught`, labels are distributions [batch_size, units].
     """
+    tasks = tuple(tasks)
 
     def indices(step: np.int64) -> np.ndarray:
         return batch_indices(len(examples), batch_size, seed, int(step))
@@ -156,9 +191,18 @@ def training_batches(
         chosen = tf.numpy_function(indices, [step], tf.int64, stateful=False)
         chosen = tf.ensure_shape(chosen, (batch_size,))
         images = examples.read(chosen)
+        labels, weights = labels_and_weights(chosen)
+        drawn = tf.stack([tf.constant(seed, tf.int64), step])
         if augmentation is not None:
-            images = augment(images, tf.stack([tf.constant(seed, tf.int64), step]), augmentation)
-        return images, *labels_and_weights(chosen)
+            images = augment(images, drawn, augmentation)
+        if taught or mixup:
+            labels = {task.name: loss_of(task).targets(labels[task.name], task.units) for task in tasks}
+        if taught:
+            labels, weights = taught.blend(chosen, labels, weights)
+        if mixup:
+            fresh = tf.random.experimental.stateless_fold_in(drawn, MIXUP)
+            images, labels, weights = mix(images, labels, weights, fresh, mixup)
+        return images, labels, weights
 
     labels_and_weights = _labels_and_weights(examples, tasks)
     steps = tf.data.Dataset.counter(first_step)

@@ -15,13 +15,13 @@ SHIPPED = Path(__file__).parents[1] / "models" / "pretrained"
 """The run whose best model comes with the project."""
 
 
-def before_of(config: TrainConfig) -> Run:
-    """The run that `config.start_from` names.
+def run_named(name: str) -> Run:
+    """The run in the folder `name`, or the one that comes with the project, "pretrained".
 
     Raises:
         UserError: there is none.
     """
-    return Run.open(SHIPPED if config.start_from == "pretrained" else Path(config.start_from or ""))
+    return Run.open(SHIPPED if name == "pretrained" else Path(name))
 
 
 def start_from(network: keras.Model, config: TrainConfig) -> None:
@@ -35,7 +35,7 @@ def start_from(network: keras.Model, config: TrainConfig) -> None:
     """
     if config.start_from is None:
         return
-    run = before_of(config)
+    run = run_named(config.start_from)
     if run.config.trunk != config.trunk:
         raise UserError(
             f"start_from must be a run with the same trunk; received {run.folder} with {run.config.trunk}, "

@@ -26,9 +26,10 @@ from training.commands import parse_config
 from training.config import TrainConfig
 from training.datasets.prepare import state_of
 from training.phases import compile_model, phases
-from training.pipeline import Examples, evaluation_batches, examples_of, training_batches
+from training.pipeline import Examples, Taught, evaluation_batches, examples_of, training_batches
 from training.runs import Run
 from training.start import start_from
+from training.teachers import taught
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def _train(run: Run, config: TrainConfig) -> None:
 
     run.keep_data({name: state_of(name) for name in config.datasets})
     examples, validation = examples_of(config, "train"), examples_of(config, "validation")
-    learned = labelled_tasks(config, examples)
+    from_teachers = taught(config, examples)
+    learned = labelled_tasks(config, examples, from_teachers)
     if len(validation) == 0:
         raise UserError(
             f"the best epoch is chosen by validation examples; {', '.join(config.datasets)} has none that is "
@@ -107,6 +109,8 @@ def _train(run: Run, config: TrainConfig) -> None:
                 config.seed,
                 first_step=epoch_end.epochs_done * steps,
                 augmentation=config.augmentation,
+                mixup=config.mixup,
+                taught=from_teachers,
             ),
             validation_data=evaluation_batches(validation, config.chosen_tasks, config.batch_size),
             epochs=phase.end,
@@ -123,13 +127,14 @@ def _train(run: Run, config: TrainConfig) -> None:
     epoch_end.finish(learned, len(examples))
 
 
-def labelled_tasks(config: TrainConfig, examples: Examples) -> list[Task]:
-    """The chosen tasks that any example has a label for; the others are named in the log.
+def labelled_tasks(config: TrainConfig, examples: Examples, taught: Taught | None = None) -> list[Task]:
+    """The chosen tasks that any example has a label for, or a teacher knows; the others are named in the log.
 
     Raises:
         UserError: there is none.
     """
-    learned = [task for task in config.chosen_tasks if examples.labelled(task).any()]
+    known = taught.answers if taught else ()
+    learned = [task for task in config.chosen_tasks if task.name in known or examples.labelled(task).any()]
     for task in config.chosen_tasks:
         if task not in learned:
             logger.warning(

@@ -1,9 +1,13 @@
+import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from training.config import TrainConfig
+from training.pipeline import examples_of
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,17 @@ def tiny(data_dir: Path, tmp_path: Path) -> Callable[..., TrainConfig]:
         "data_dir": data_dir,
     }
     return lambda run="run", **own: TrainConfig(run=tmp_path / run, **{**settings, **own})
+
+
+@pytest.fixture
+def emotion_unlabelled(monkeypatch):
+    """Drawn faces as a source without emotions would give them."""
+
+    def load(config, split):
+        examples = examples_of(config, split)
+        unknown = np.full_like(examples.table["emotion"], -1)
+        return dataclasses.replace(examples, table={**examples.table, "emotion": unknown})
+
+    # By sys.modules: `training.train` itself is the function.
+    for module in ("training.train", "training.evaluate"):
+        monkeypatch.setattr(sys.modules[module], "examples_of", load)

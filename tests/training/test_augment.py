@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.augment import augment
+from training.augment import augment, mix
 from training.config import Augmentation
 
 NOTHING = Augmentation(flip=0, shift=0, brightness=0, contrast=0, erasing=0)
@@ -71,3 +71,32 @@ def test_erasing_paints_one_grey_square():
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert len(rows) == height * width
         assert max(height, width) <= 3 * SIZE / 8 + 1
+
+
+def blended(seed=(0, 0), a=0.4):
+    labels = {"who": tf.eye(COUNT), "gender": tf.ones((COUNT, 1))}
+    weights = {"who": tf.ones(COUNT), "gender": tf.constant(np.arange(COUNT) % 2, tf.float32)}
+    images, labels, weights = mix(tf.constant(PICTURES), labels, weights, tf.constant(seed, tf.int64), a)
+    return images.numpy(), *({k: v.numpy() for k, v in part.items()} for part in (labels, weights))
+
+
+def test_mixup_blends_a_picture_and_its_labels_by_the_same_share():
+    images, labels, weights = blended()
+    others, share = np.roll(PICTURES, 1, axis=0).astype(float), np.diag(labels["who"])
+    assert ((share >= 0.5) & (share <= 1)).all()
+    assert share.min() < 0.7
+    assert share.max() > 0.99
+    of_pixels = share[:, None, None, None]
+    np.testing.assert_allclose(images, of_pixels * PICTURES + (1 - of_pixels) * others, atol=0.6)
+    np.testing.assert_allclose(np.diag(np.roll(labels["who"], 1, axis=1)), 1 - share, atol=1e-5)
+    # Of two genders one is unknown: it takes no part, and the other counts by its share.
+    known = np.arange(COUNT) % 2
+    np.testing.assert_allclose(weights["gender"], np.where(known, share, 1 - share), atol=1e-5)
+    np.testing.assert_allclose(labels["gender"][weights["gender"] > 0], 1, rtol=1e-5)
+
+
+def test_the_seed_alone_decides_on_blends_and_a_on_how_even_they_are():
+    np.testing.assert_array_equal(blended()[0], blended()[0])
+    assert (blended(seed=(0, 1))[0] != blended()[0]).any()
+    uneven, even = ((abs(blended(a=a)[0].astype(float) - PICTURES)).mean() for a in (0.05, 1.0))
+    assert uneven < even / 2

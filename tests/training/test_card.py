@@ -21,7 +21,16 @@ def published(data_dir, tmp_path_factory) -> tuple[Run, Path]:
     folder = tmp_path_factory.mktemp("runs")
     settings = {"datasets": "synthetic_faces/tiny", "trunk": "lenet", "image_size": 32, "epochs": 1}
     first = train(TrainConfig(run=folder / "first", data_dir=data_dir, **settings))
-    second = train(TrainConfig(run=folder / "second", data_dir=data_dir, start_from=first.folder, **settings))
+    third = train(TrainConfig(run=folder / "third", data_dir=data_dir, teachers=first.folder, **settings))
+    second = train(
+        TrainConfig(
+            run=folder / "second",
+            data_dir=data_dir,
+            start_from=first.folder,
+            teachers=(first.folder, third.folder),
+            **settings,
+        )
+    )
     (folder / "given").mkdir()
     (folder / "given" / "LICENSE").write_text("own")
     return second, publish(second, folder / "given", terms="For research alone.")
@@ -33,11 +42,12 @@ def test_what_is_given_away_is_a_run_and_names_no_place(published):
     assert given.best_model().count_params() == run.best_model().count_params()
     assert given.evaluation == run.evaluation
     assert given.config == dataclasses.replace(
-        run.config, run=folder, data_dir=None, manual_dir=None, start_from=None
+        run.config, run=folder, data_dir=None, manual_dir=None, start_from=None, teachers=()
     )
     recipe = json.loads((folder / "recipe.json").read_text())
-    assert [settings["run"] for settings in recipe] == ["runs/first", "runs/second"]
-    assert recipe[1]["start_from"] == "runs/first"
+    assert [settings["run"] for settings in recipe] == ["runs/first", "runs/third", "runs/second"]
+    assert recipe[-1]["start_from"] == "runs/first"
+    assert recipe[-1]["teachers"] == ["runs/first", "runs/third"]
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in (".json", ".md", ".jsonl")]
     assert not [text for text in texts if str(folder.parent) in text or str(Path.cwd()) in text]
     assert (folder / "LICENSE").read_text() == "own"
@@ -52,7 +62,7 @@ def test_the_card_has_figures_groups_data_recipe_and_terms(published):
     assert re.search(r"\| age 18-29, gender female \| \d+ \|", card)
     assert "Emotion: can't be split by race" in card
     assert "`synthetic_faces/tiny`" in card
-    assert "--start-from runs/first" in card
+    assert "--start-from runs/first --teachers runs/first runs/third" in card
     assert card.rstrip().endswith("For research alone.")
 
 

@@ -27,6 +27,8 @@ from training.config import Augmentation, TrainConfig
         ({"seed": -1}, "seed must be in"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
         ({"augmentation": Augmentation(zoom=1.0)}, "augmentation.zoom must be below 1"),
+        ({"mixup": -0.1}, "mixup must not be negative; received -0.1"),
+        ({"distillation": 0.0}, r"distillation must be in \(0, 1\]; received 0.0"),
         ({"weight_averaging": 1.0}, r"weight_averaging must be in \[0, 1\); received 1.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
     ],

@@ -10,7 +10,14 @@ from multitask.tasks import TASKS
 from training.cache import Pixels
 from training.config import Augmentation
 from training.datasets.prepare import prepare
-from training.pipeline import Examples, batch_indices, evaluation_batches, load_examples, training_batches
+from training.pipeline import (
+    Examples,
+    Taught,
+    batch_indices,
+    evaluation_batches,
+    load_examples,
+    training_batches,
+)
 
 ALL = tuple(TASKS.values())
 COUNT = 23
@@ -173,3 +180,33 @@ def test_a_disk_without_room_for_the_pixels_is_named_before_they_are_written(dat
     with pytest.raises(UserError, match=r"synthetic_faces test need 0 MB in .*; 0 MB are free: make room"):
         load_examples(["synthetic_faces/tiny"], "test", TASKS.values(), 41, data_dir)
     assert not list(data_dir.rglob("pixels_41*/*"))
+
+
+def test_what_is_taught_stands_beside_labels_and_in_place_of_missing_ones(examples):
+    answers = {"emotion": np.full((COUNT, 7), 1 / 7), "age": np.eye(101)[np.full(COUNT, 50)]}
+    [(_, labels, weights)] = taken(training_batches(examples, ALL, COUNT, 0, taught=Taught(answers, 0.25)), 1)
+    rows = batch_indices(COUNT, COUNT, 0, 0)
+    known = examples.table["emotion"][rows] >= 0
+    np.testing.assert_allclose(weights["emotion"], np.where(known, 1, 0.25))
+    own = np.eye(7)[examples.table["emotion"][rows]]
+    expected = np.where(known[:, None], 0.75 * own, 0.75 / 7) + 0.25 / 7
+    np.testing.assert_allclose(labels["emotion"], expected, rtol=1e-5)
+    aged = examples.table["age"][rows] >= 0
+    np.testing.assert_allclose(labels["age"][~aged, 50], 1)
+    assert (labels["age"][aged, 50] < 0.6).all()
+    np.testing.assert_array_equal(labels["gender"][:, 0], examples.table["gender"][rows])  # nobody taught it
+    np.testing.assert_array_equal(weights["gender"], 1)
+
+
+def test_blends_of_a_batch_follow_seed_and_step_alone(examples):
+    stream = training_batches(examples, ALL, 8, 3, augmentation=Augmentation(), mixup=0.5)
+    resumed = training_batches(examples, ALL, 8, 3, first_step=2, augmentation=Augmentation(), mixup=0.5)
+    assert_same(taken(stream, 4)[2:], taken(resumed, 2))
+    [(images, labels, _), *_] = taken(stream, 1)
+    [(plain, *_), *_] = taken(training_batches(examples, ALL, 8, 3, augmentation=Augmentation()), 1)
+    assert (images != plain).any()
+    assert {name: label.shape for name, label in labels.items()} == {
+        "age": (8, 101),
+        "emotion": (8, 7),
+        "gender": (8, 1),
+    }

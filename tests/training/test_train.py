@@ -31,20 +31,6 @@ def assert_equal(one, two):
         np.testing.assert_array_equal(one[path], two[path], err_msg=path)
 
 
-@pytest.fixture
-def emotion_unlabelled(monkeypatch):
-    """Drawn faces as a source without emotions would give them."""
-
-    def load(config, split):
-        examples = examples_of(config, split)
-        unknown = np.full_like(examples.table["emotion"], -1)
-        return dataclasses.replace(examples, table={**examples.table, "emotion": unknown})
-
-    # By sys.modules: `training.train` itself is the function.
-    for module in ("training.train", "training.evaluate"):
-        monkeypatch.setattr(sys.modules[module], "examples_of", load)
-
-
 def test_two_runs_are_equal_and_the_seed_matters(tiny):
     first, second, other = train(tiny("a")), train(tiny("b")), train(tiny("c", seed=1))
     assert_equal(weights(first.best_model()), weights(second.best_model()))

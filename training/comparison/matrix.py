@@ -56,10 +56,11 @@ class CompareConfig:
             object.__setattr__(self, name, values)
             if len(set(values)) < len(values):
                 raise UserError(f"{name} must differ; received {' '.join(map(str, values))}")
-        if self.training.start_from is not None:
+        if self.training.start_from is not None or self.training.teachers:
+            given = self.training.start_from or ", ".join(self.training.teachers)
             raise UserError(
-                "a comparison trains every network from its beginning; received start_from "
-                f"{self.training.start_from}, whose trunk was shared: leave it out"
+                "a comparison trains every network from its beginning and by labels alone; received "
+                f"start_from or teachers {given}, whose trunk was shared: leave them out"
             )
         if not self.seeds:
             raise UserError("seeds must name at least one; received none")

@@ -85,6 +85,10 @@ def test_which_arms_there_are(settings, labelled, names):
         ({"datasets": ("utk_face", "utk_face")}, "datasets must differ; received utk_face utk_face"),
         ({"seeds": (-1,)}, "seed must be in"),
         ({"training": TrainConfig(start_from="there")}, "trains every network from its beginning"),
+        (
+            {"training": TrainConfig(teachers=("there",))},
+            "by labels alone; received start_from or teachers .*there",
+        ),
     ],
 )
 def test_settings_that_no_run_would_take_are_named_at_once(settings, message):

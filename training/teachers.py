@@ -1,0 +1,49 @@
+"""What finished models answer to the pictures that another learns from (distillation)."""
+
+import keras
+import numpy as np
+
+from models.flips import average_flips
+from multitask.errors import UserError
+from multitask.tasks import Task
+from training.config import TrainConfig
+from training.pipeline import Examples, Taught, evaluation_batches
+from training.progress import track
+from training.start import run_named
+
+
+def taught(config: TrainConfig, examples: Examples) -> Taught | None:
+    """The mean answers of `config.teachers` to `examples`, each averaged over flips; None without teachers.
+
+    Raises:
+        UserError: a teacher is no run, has no finished epoch, takes pictures of another size or has none of
+            the tasks.
+    """
+    if not config.teachers:
+        return None
+    answers: dict[str, list[np.ndarray]] = {}
+    for name in config.teachers:
+        run = run_named(name)
+        known = (run.summary or {}).get("learned", run.config.tasks)
+        tasks = [task for task in config.chosen_tasks if task.name in known]
+        if run.config.image_size != config.image_size or not tasks:
+            raise UserError(
+                f"a teacher takes pictures of the same size, {config.image_size}, and knows one of "
+                f"{', '.join(config.tasks)}; received {run.folder}, which takes {run.config.image_size} and "
+                f"knows {', '.join(known)}: choose another of --teachers"
+            )
+        for task, found in _answers(average_flips(run.best_model()), tasks, examples).items():
+            answers.setdefault(task, []).append(found)
+    return Taught({task: np.mean(found, axis=0) for task, found in answers.items()}, config.distillation)
+
+
+def _answers(model: keras.Model, tasks: list[Task], examples: Examples) -> dict[str, np.ndarray]:
+    parts: dict[str, list[np.ndarray]] = {task.name: [] for task in tasks}
+    batches = evaluation_batches(examples, tasks, 128)
+    for images, _, _ in track(batches, "asking a teacher", len(batches)):
+        logits = model(images, training=False)
+        for task in tasks:
+            probabilities = keras.ops.sigmoid if task.kind == "binary" else keras.ops.softmax
+            of_task = keras.ops.cast(logits[task.name], "float32")
+            parts[task.name].append(np.asarray(probabilities(of_task), np.float16))
+    return {task: np.concatenate(found)[: len(examples)] for task, found in parts.items()}
