@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from multitask.errors import UserError
 from multitask.tasks import Task
+from training.averages import Averages
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, Run, write_json
 
 
@@ -26,6 +27,9 @@ class EpochEnd(keras.callbacks.Callback):
         trained: the network whose layers are trained; the same one, or one of derived layers.
         unlabelled: tasks that no validation example has a label for: their figures are left out.
     """
+
+    averages: Averages | None = None
+    """What is validated in place of the trained weights, if it is."""
 
     def __init__(self, run: Run, network: keras.Model, trained: keras.Model, unlabelled: list[str]) -> None:
         super().__init__()
@@ -105,6 +109,7 @@ class EpochEnd(keras.callbacks.Callback):
         variables = self.model.trainable_variables  # a balancing strategy's own among them
         kept = [variable.numpy() for variable in variables]
         self._take_averages()
+        statistics = self.averages.put(self.averages.statistics) if self.averages else []
         self._network.set_weights(self._trained.get_weights())
         unfinished = self._run.folder / ".best.keras"
         # Made anew: the trained one remembers how it was compiled.
@@ -113,6 +118,8 @@ class EpochEnd(keras.callbacks.Callback):
         os.replace(unfinished, self._run.folder / "best.keras")
         for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)
+        if self.averages:
+            self.averages.put(statistics)
 
     def _take_averages(self) -> None:
         if self._run.config.weight_averaging:

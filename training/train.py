@@ -14,12 +14,14 @@ from contextlib import contextmanager
 
 import keras
 import numpy as np
+import tensorflow as tf
 from tensorflow.python.framework import config as determinism  # only switching on is public
 
 from models import functional, naive
 from multitask import derive
 from multitask.errors import UserError, run_command
 from multitask.tasks import Task
+from training.averages import Averages
 from training.balancing import balance
 from training.checkpoints import EpochEnd
 from training.commands import parse_config
@@ -101,6 +103,8 @@ def _train(run: Run, config: TrainConfig) -> None:
         if epoch_end.epochs_done >= phase.end or epoch_end.epochs_left == 0:
             continue
         compile_model(model, config, learned, steps, phase, optimizer)
+        if config.weight_averaging:
+            epoch_end.averages = Averages(model.get_layer("trunk"), _as_they_are(examples, config))
         model.fit(
             training_batches(
                 examples,
@@ -117,7 +121,7 @@ def _train(run: Run, config: TrainConfig) -> None:
             initial_epoch=epoch_end.epochs_done,
             steps_per_epoch=steps,
             callbacks=[
-                *([keras.callbacks.SwapEMAWeights()] if config.weight_averaging else []),
+                *([epoch_end.averages] if epoch_end.averages else []),
                 epoch_end,
                 keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
             ],
@@ -125,6 +129,13 @@ def _train(run: Run, config: TrainConfig) -> None:
             verbose=1 if sys.stdout.isatty() else 2,
         )
     epoch_end.finish(learned, len(examples))
+
+
+def _as_they_are(examples: Examples, config: TrainConfig) -> tf.data.Dataset:
+    """Batches of about 5,000 training pictures, or of all if there are fewer, not varied."""
+    size = 256
+    batches = training_batches(examples, config.chosen_tasks, size, config.seed)
+    return batches.take(min(20, -(-len(examples) // size))).map(lambda images, labels, weights: images)
 
 
 def labelled_tasks(config: TrainConfig, examples: Examples, taught: Taught | None = None) -> list[Task]:

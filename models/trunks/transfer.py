@@ -29,7 +29,7 @@ def set_trainable_top(trunk: keras.Model, layers: int | None) -> None:
         raise UserError(
             f"the number of layers to train must be 0 or more, or None for all; received {layers}"
         )
-    every = list(dict.fromkeys(_parts(trunk)))
+    every = list(dict.fromkeys(parts_of(trunk)))
     for part in every:  # one by one: a network that is trainable already doesn't tell its layers
         part.trainable = True
     if layers is None:
@@ -47,10 +47,11 @@ def set_trainable_top(trunk: keras.Model, layers: int | None) -> None:
         trunk.trainable = False
 
 
-def _parts(network: keras.Model) -> Iterator[keras.Layer]:
+def parts_of(network: keras.Model) -> Iterator[keras.Layer]:
+    """The network and its layers, those of networks within it too."""
     yield network
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _parts(layer)
+            yield from parts_of(layer)
         else:
             yield layer
