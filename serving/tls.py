@@ -49,7 +49,9 @@ class Tls:
         with _file(self.server_key.rstrip() + b"\n" + self.server_cert) as path:  # there is no other way in
             context.load_cert_chain(path, password="")  # else it asks for one on the terminal
         if self.client_verify:
-            context.load_verify_locations(cadata=self.custom_ca.decode())
+            context.load_verify_locations(
+                cadata=self.custom_ca.decode("ascii", "ignore")
+            )  # comments are in any language
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 

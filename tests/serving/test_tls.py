@@ -32,7 +32,9 @@ def config(**fields):
 @pytest.fixture(scope="module", params=[False, True], ids=["anybody", "verified"])
 def served(request, odd, tmp_path_factory):
     path = tmp_path_factory.mktemp("tls") / "ssl.config"
-    path.write_text(config(server_key=KEY, server_cert=CERT, custom_ca=ROOT, client_verify=request.param))
+    authorities = f"# Főtanúsítvány, as lists of authorities call theirs\n{ROOT}"
+    settings = config(server_key=KEY, server_cert=CERT, custom_ca=authorities, client_verify=request.param)
+    path.write_text(settings)
     with running(odd, read_tls(path)) as (port, address):
         yield port, address, request.param
 
