@@ -1,6 +1,5 @@
 """Which models are served: TensorFlow Serving's ModelServerConfig, as a file or a request has it."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 
 from serving.errors import Refused, UserError
 from serving.messages import read_message
-
-logger = logging.getLogger(__name__)
 
 
 def one_model(
@@ -64,8 +61,6 @@ def model_list(config: ModelServerConfig) -> ModelConfigList:
                 f"Expected model {model.name} to have an absolute path; got base_path()={model.base_path}"
             )
         _check_platform(model)
-        if model.HasField("logging_config"):
-            logger.warning("logging_config of model %s is not followed: no request is logged", model.name)
     return config.model_config_list
 
 

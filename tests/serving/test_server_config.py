@@ -1,10 +1,12 @@
 """Which models are served: from a file, from flags."""
 
 import pytest
+from folders import configured
 
 from serving.config import read_config
 from serving.errors import UserError
 from serving.flags import read_flags
+from serving.store import Store
 
 MODEL = 'config {{ name: "{}" base_path: "{}" model_platform: "tensorflow" }}'
 
@@ -87,12 +89,10 @@ def test_a_file_that_lists_none_says_why_in_one_line(tmp_path, content, message)
     assert str(error.value).startswith("model_config_file")
 
 
-def test_what_is_not_followed_is_said(tmp_path, caplog):
-    path = tmp_path / "models.config"
-    config = 'config { name: "a" base_path: "/a" model_platform: "tensorflow" logging_config {} }'
-    path.write_text(listed(config))
-    read_config(path)
-    assert "logging_config of model a is not followed" in caplog.text
+def test_what_is_not_followed_is_said_once_however_often_the_file_is_read(odd_path, caplog):
+    first, again = (configured(odd=f'base_path: "{odd_path}" logging_config {{}}') for _ in range(2))
+    Store(first).reload(again)
+    assert caplog.text.count("logging_config of model odd is not followed") == 1
 
 
 @pytest.mark.parametrize(
