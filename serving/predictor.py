@@ -12,9 +12,12 @@ from serving.calls import call
 from serving.errors import Refused, UserError
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature, load
 from serving.pictures import upright
+from serving.quiet import tf
+from serving.tensors import writable
 from serving.versions import versions
 
 BATCH = 32
+PICTURES = tf.TensorSpec([BATCH], tf.string)
 
 
 class Predictor:
@@ -47,9 +50,10 @@ class Predictor:
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether the default signature has one input, of strings, which encoded pictures can be."""
+        """Whether the default signature has one input, a list of strings, which encoded pictures can be."""
         signature = self.model.signatures.get(DEFAULT_SIGNATURE)
-        return signature is not None and [spec.dtype.name for spec in signature.inputs.values()] == ["string"]
+        inputs = signature.inputs.values() if signature else ()
+        return [spec.is_compatible_with(PICTURES) for spec in inputs] == [True]
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One call into a signature: arrays by input name to arrays by output name.
@@ -63,7 +67,8 @@ class Predictor:
         """What the model says of each encoded picture or picture file, as `answers.describe` puts it.
 
         Raises:
-            Refused: a picture can't be read; its number, from 0, is named.
+            Refused: a picture can't be read; its number, from 0, is named. FAILED_PRECONDITION, the model has
+                not an answer for each.
             OSError: a file can't be read.
         """
         encoded = [upright(p if isinstance(p, bytes) else Path(p).read_bytes()) for p in pictures]
@@ -75,7 +80,9 @@ class Predictor:
     def _predict_batch(self, encoded: list[bytes], start: int) -> list[dict[str, dict[str, Any]]]:
         try:
             outputs = self._answer(encoded)
-        except Refused:
+        except Refused as refused:
+            if refused.code != "INVALID_ARGUMENT":
+                raise
             for number, picture in enumerate(encoded, start):
                 try:
                     self._answer([picture])
@@ -83,9 +90,10 @@ class Predictor:
                     raise Refused(error.code, f"picture {number}: {error}") from error
             raise
         tasks = self._tasks()
+        columns = {name: _rows(name, output, len(encoded)) for name, output in outputs.items()}
         return [
-            describe({name: column[row].tolist() for name, column in outputs.items()}, tasks)
-            for row in range(len(encoded))
+            describe({name: rows[number] for name, rows in columns.items()}, tasks)
+            for number in range(len(encoded))
         ]
 
     def _answer(self, encoded: list[bytes]) -> dict[str, np.ndarray]:
@@ -97,3 +105,11 @@ class Predictor:
 
     def _tasks(self) -> dict[str, dict[str, Any]]:
         return json.loads(self.model.labels).get("tasks", {}) if self.model.labels else {}
+
+
+def _rows(name: str, output: np.ndarray, pictures: int) -> list[Any]:
+    if output.shape[:1] != (pictures,):
+        text = f"output {name} must have a row for each of {pictures} pictures; its shape is {output.shape}"
+        raise Refused("FAILED_PRECONDITION", text)
+    plain = writable(name, output)
+    return plain if isinstance(plain, list) else plain.tolist()

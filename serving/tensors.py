@@ -147,7 +147,7 @@ def write_outputs(outputs: Mapping[str, np.ndarray], as_rows: bool) -> bytes:
         raise invalid("Cannot convert empty tensor map to JSON")
     if as_rows:
         _check_rows(outputs)
-    columns = {name: _writable(name, array) for name, array in outputs.items()}
+    columns = {name: writable(name, array) for name, array in outputs.items()}
     key = "predictions" if as_rows else "outputs"
     answer: Any
     if len(columns) == 1:
@@ -181,7 +181,12 @@ def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
         expected = len(array)
 
 
-def _writable(name: str, array: np.ndarray) -> Any:
+def writable(name: str, array: np.ndarray) -> Any:
+    """An output as JSON can have it: an array of numbers, or strings as they are or in base64, by its name.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, JSON lacks its type.
+    """
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype.kind not in "fiubO":

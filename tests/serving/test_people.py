@@ -11,11 +11,12 @@ import pytest
 from drawn_faces import encode, face, photo
 from folders import configured
 from PIL import Image
-from small_models import picture
+from small_models import picture, save
 
 from serving.faces import detector
 from serving.pictures import decode
 from serving.predictor import Predictor
+from serving.quiet import tf
 from serving.store import Store
 
 RED = picture(255, 0, 0)
@@ -207,6 +208,37 @@ def test_the_model_is_the_first_that_takes_pictures_or_the_one_named(ask, predic
     }
     answers = [predict(RED, query, several).json() for query in ("?faces=crop", "?faces=crop&model=faces")]
     assert [answer["model"] for answer in answers] == ["faces"] * 2
+
+
+class Words(tf.Module):
+    """What servers of text have: one input of strings."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def texts(self, text):
+        return {"kind": tf.strings.substr(text, 1, 3), "size_bytes": tf.strings.substr(text, 0, 1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def total(self, text):
+        return {"total": tf.reduce_sum(tf.strings.length(text))}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def one(self, text):
+        return {"size": tf.strings.length(text)}
+
+
+def test_any_model_of_strings_is_asked_and_answers_or_is_refused(ask, predict, tmp_path):
+    for name in ("texts", "total", "one"):
+        save(Words(), tmp_path / name / "1", name)
+    store = Store(configured(**{path.name: f'base_path: "{path}"' for path in tmp_path.iterdir()}))
+    store.load()
+    listed = ask(store, "GET", "/models").json()["models"]
+    assert {one["model"] for one in listed} == {"texts", "total"}
+    (file,) = predict(RED, "?faces=crop&model=texts", store).json()["files"]
+    assert file["faces"][0]["kind"] == {"value": "PNG", "words": "PNG"}
+    assert file["faces"][0]["size_bytes"]["value"] == {"b64": "iQ=="}
+    response = predict(RED, "?faces=crop&model=total", store)
+    error = "output total must have a row for each of 1 pictures; its shape is ()"
+    assert (response.status_code, response.json()) == (400, {"error": error})
 
 
 def test_before_a_model_is_loaded_there_is_no_answer(predict, faces_path, odd):
