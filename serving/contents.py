@@ -47,16 +47,14 @@ class Contents:
             Refused: INVALID_ARGUMENT, one is too large, or all together; one is a JPEG XL, of which some end
                 TensorFlow's process.
         """
-        if not self.max_picture_pixels:
-            return
         total = 0
         for number, encoded in enumerate(strings.flat):
             if not isinstance(encoded, bytes):
                 continue
-            if encoded.startswith(JPEG_XL):
+            if self.max_picture_pixels and encoded.startswith(JPEG_XL):
                 raise invalid(f"{name}: picture {number} must not be a JPEG XL: send another format")
             pixels = claimed_pixels(encoded)
-            if pixels > self.max_picture_pixels:
+            if 0 < self.max_picture_pixels < pixels:
                 raise invalid(
                     f"{name}: picture {number} must have at most {self.max_picture_pixels} pixels; "
                     f"its header claims {pixels}"

@@ -115,6 +115,8 @@ def test_pictures_of_a_request_count_together():
     with pytest.raises(Refused, match="at most 143 pixels together; their headers claim 144: send fewer"):
         Contents(max_request_pixels=143).check_pictures("x", pictures)
     Contents(max_picture_pixels=0).check_pictures("x", np.array([bomb()], object))
+    with pytest.raises(Refused, match="at most 143 pixels together; their headers claim 144"):
+        Contents(max_picture_pixels=0, max_request_pixels=143).check_pictures("x", pictures)
 
 
 @pytest.fixture(scope="module")
