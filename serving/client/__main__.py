@@ -1,5 +1,6 @@
 """Asks a server about photos: python -m serving.client PHOTO... Speaks to TensorFlow Serving as well."""
 
+import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Flags:
 def main() -> None:
     """Prints what the model says of each photo."""
     flags = _flags()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be bytes of any kind
     with Client(flags.url, flags.model, flags.timeout, flags.retries, flags.labels, flags.ca) as client:
         _check(flags, client)
         results: list[Result] = []
@@ -84,8 +87,6 @@ def _flags() -> Flags:
     for name, least in (("retries", 0), ("parallel", 1)):
         if getattr(flags, name) < least:
             raise UserError(f"--{name} must be at least {least}; received {getattr(flags, name)}")
-    if not flags.timeout > 0:
-        raise UserError(f"--timeout must be above 0; received {flags.timeout}")
     return flags
 
 

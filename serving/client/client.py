@@ -45,10 +45,12 @@ class Client:
         labels: Path | None = None,
         ca: Path | None = None,
     ) -> None:
+        if not 0 < timeout < 2**31:
+            raise UserError(f"--timeout must be above 0 and below 2**31; received {timeout}")
         self.url = url
         self.model = model
         self._retry = Retries(retries, timeout)
-        self._wire = _wire(url, model, ca, os.environ.get(TOKEN))
+        self._wire = _wire(url, model, ca, os.environ.get(TOKEN, "").strip())
         if labels is not None:
             self.tasks = _read_labels(labels)
 
@@ -156,7 +158,7 @@ TOKEN = "SERVING_TOKEN"
 """Environment variable of the bearer token, where the server asks for one."""
 
 
-def _wire(url: str, model: str, ca: Path | None, token: str | None) -> Wire:
+def _wire(url: str, model: str, ca: Path | None, token: str) -> Wire:
     try:
         parts = urlsplit(url)
         if not (parts.scheme in SCHEMES and parts.hostname and parts.port != 0):

@@ -25,17 +25,20 @@ class Rest:
         url: of the server.
         model: what it calls the model.
         ca: file of the certificates to trust in place of the system's.
-        token: sent as a bearer token, if any.
+        token: sent as a bearer token, unless empty.
 
     Raises:
-        UserError: `ca` is none.
+        UserError: `ca` is none, or the URL no host's.
     """
 
-    def __init__(self, url: str, model: str, ca: Path | None, token: str | None) -> None:
+    def __init__(self, url: str, model: str, ca: Path | None, token: str) -> None:
         self.url = url.rstrip("/")
         self.model = quote(model, safe="")
         # A proxy can't reach this machine's own addresses.
-        own = httpx.URL(url).host in OWN
+        try:
+            own = httpx.URL(url).host in OWN
+        except httpx.InvalidURL as error:
+            raise UserError(f"--url must name a server; received {url!r}: {error}") from error
         try:
             trust = ssl.create_default_context(cafile=ca)
         except OSError as error:

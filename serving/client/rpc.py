@@ -40,13 +40,13 @@ class Rpc:
         model: what the server calls the model.
         secure: speak TLS.
         ca: file of the certificates to trust in place of gRPC's own.
-        token: sent as a bearer token, if any.
+        token: sent as a bearer token, unless empty.
 
     Raises:
         UserError: `ca` can't be read.
     """
 
-    def __init__(self, address: str, model: str, secure: bool, ca: Path | None, token: str | None) -> None:
+    def __init__(self, address: str, model: str, secure: bool, ca: Path | None, token: str) -> None:
         self.address = address
         self.model = model
         self._metadata = [("authorization", f"Bearer {token}")] if token else []

@@ -1,6 +1,7 @@
 """The client against this server and against one that knows only TensorFlow Serving's wire."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,15 @@ def test_command_prints_json_lines(monkeypatch, capsys, photos, url):
     assert missing == {"file": "missing.png", "error": "can't be read: No such file or directory"}
 
 
+def test_a_name_of_any_bytes_is_printed(monkeypatch, capsys, photos, url):
+    named = os.fsdecode(bytes(photos / "caf") + b"\xe9.png")
+    (photos / "red[bold].png").rename(named)
+    code, out, _ = run(monkeypatch, capsys, named, "--json", "--url", url)
+    assert (code, json.loads(out)["file"]) == (0, named)
+    code, out, _ = run(monkeypatch, capsys, named, "--url", url)
+    assert (code, r"caf\udce9.png" in out) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -201,7 +211,9 @@ def test_command_prints_json_lines(monkeypatch, capsys, photos, url):
         ),
         (["--retries", "-1"], "--retries must be at least 0; received -1"),
         (["--parallel", "0"], "--parallel must be at least 1; received 0"),
-        (["--timeout", "0"], "--timeout must be above 0; received 0"),
+        (["--timeout", "0"], "--timeout must be above 0 and below 2**31; received 0"),
+        (["--timeout", "inf"], "--timeout must be above 0 and below 2**31; received inf"),
+        (["--url", "http://ü..x"], "--url must name a server; received 'http://ü..x'"),
         (["--url", "http://["], "--url must be one such as http://127.0.0.1:8501; received 'http://['"),
         (["--nonsense"], "no such flag: --nonsense; see python -m serving.client --help"),
     ],
