@@ -5,9 +5,11 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from multitask.tasks import TASKS
 from training.config import PRESETS
+from training.export import export
 from training.runs import Run
 from training.start import SHIPPED, start_from
 from training.train import build_model
@@ -34,6 +36,19 @@ def test_fine_tuning_starts_from_it(shipped):
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     for task, logits in shipped.best_model()(images, training=False).items():
         np.testing.assert_allclose(network(images, training=False)[task], logits, rtol=1e-4, atol=1e-4)
+
+
+def test_its_export_answers_alike_without_normalizing(shipped, tmp_path):
+    exported = tf.saved_model.load(export(shipped, tmp_path))
+    predict = exported.signatures["predict_images"]
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    logits, answers = shipped.best_model()(images, training=False), predict(images=tf.constant(images))
+    for task in TASKS.values():
+        for name, expected in task.decode(logits[task.name]).items():
+            np.testing.assert_allclose(answers[name], expected, rtol=1e-5, atol=1e-5)
+    graph = predict.graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert {"Conv2D", "Rsqrt"} & {node.op for node in nodes} == {"Conv2D"}
 
 
 def test_its_card_and_figures_are_of_this_model(shipped):
