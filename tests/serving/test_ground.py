@@ -1,6 +1,7 @@
 """The ground gives way under a server: its models' folder is deleted, and nothing can be written anywhere."""
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -19,7 +20,11 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 
-def test_it_goes_on_without_its_folder_and_without_a_disk(faces_path, tmp_path):
+def fill_the_disk():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # to this process: no file may have a byte
+
+
+def test_it_serves_without_a_disk_and_goes_on_without_its_folder(faces_path, tmp_path):
     base = tmp_path / "faces"
     shutil.copytree(faces_path / "007", base / "7")
     flags = ["--model_base_path", base, "--model_name", "faces", "--rest_api_port", "0", "--enable_batching"]
@@ -28,12 +33,12 @@ def test_it_goes_on_without_its_folder_and_without_a_disk(faces_path, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=fill_the_disk,
+        env={**os.environ, "MPLCONFIGDIR": f"{os.devnull}/none"},  # folders could still be made
     )
     try:
         ready = server.stdout.readline()
         url, rpc = ready.split()[-1], ready.split("gRPC at ")[1].split(",")[0]
-        # As on a full disk: no file can be written.
-        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (0, 0))
         shutil.rmtree(base)
         while "base_path must be a folder" not in server.stderr.readline():
             assert server.poll() is None
