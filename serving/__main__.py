@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from serving.batching import Batcher
 
 RPC_THREADS = 40  # as many as answer REST
-RPC_CALLS = 1000  # open at the same time, most of them on their way in
+RPC_CALLS = 256
+"""Calls open at once. So many times max_body_bytes is what messages on their way take in memory at most:
+gRPC tells nobody how much of one has come, so that they can't be counted as bodies are."""
 
 
 def main() -> None:

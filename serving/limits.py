@@ -21,7 +21,8 @@ class Limits:
     """Bytes of a request: of a REST body, as sent and inflated, and of a gRPC message."""
     max_concurrent_requests: int = 64
     """Requests that are computed, or wait for it, at the same time; more are refused at once: 503, over gRPC
-    RESOURCE_EXHAUSTED. So many times max_body_bytes is what bodies take in memory at most."""
+    RESOURCE_EXHAUSTED. So many times max_body_bytes is what bodies take in memory at most, those of gRPC once
+    they are whole."""
     header_timeout_seconds: float = 10.0
     """Seconds in which a request's head must have come: 408."""
     body_timeout_seconds: float = 60.0

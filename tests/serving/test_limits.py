@@ -184,6 +184,16 @@ def test_more_at_once_than_there_are_places_are_refused_at_once(waiting):
         assert predict_over_rpc(channel, "half") is grpc.StatusCode.OK
 
 
+def slow_call(channel, over):
+    """One that ends at the event, without a message."""
+
+    def messages():
+        over.wait()
+        yield from ()
+
+    return channel.stream_unary("/tensorflow.serving.PredictionService/Predict").future(messages())
+
+
 def test_slow_senders_keep_nobody_waiting(odd):
     heads, bodies, calls = 150, 60, 60
     with (
@@ -195,8 +205,7 @@ def test_slow_senders_keep_nobody_waiting(odd):
             stack.enter_context(connected(port)).sendall(begun)
         over = threading.Event()
         stack.callback(over.set)
-        slow = channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
-        futures = [slow.future(iter(over.wait, None)) for _ in range(calls)]
+        futures = [slow_call(channel, over) for _ in range(calls)]
         assert predict(port, b"odd")[0] == 200
         assert predict_over_rpc(channel, "odd") is grpc.StatusCode.OK
         codes = {future.code() for future in futures}
@@ -211,8 +220,7 @@ def test_who_still_sends_when_the_server_stops_is_told_so(odd):
             channel = stack.enter_context(grpc.insecure_channel(address))
             over = threading.Event()
             stack.callback(over.set)
-            method = "/tensorflow.serving.PredictionService/Predict"
-            slow = channel.stream_unary(method).future(iter(over.wait, None))
+            slow = slow_call(channel, over)
             assert predict_over_rpc(channel, "odd") is grpc.StatusCode.OK
             connection.sendall(PREDICT + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n")
             assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -220,6 +228,19 @@ def test_who_still_sends_when_the_server_stops_is_told_so(odd):
         assert (response.status, response.getheader("retry-after")) == (503, "1")
         assert json.loads(body) == {"error": slow.details()} == {"error": "the server stops; ask again"}
         assert slow.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_no_more_calls_are_open_than_memory_is_reckoned_for(odd, monkeypatch):
+    monkeypatch.setattr("serving.__main__.RPC_CALLS", 3)
+    with running(odd) as (_, address), grpc.insecure_channel(address) as channel, ExitStack() as stack:
+        over = threading.Event()
+        stack.callback(over.set)
+        slow = [slow_call(channel, over) for _ in range(3)]
+        refused = grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert repeated(lambda: predict_over_rpc(channel, "odd"), lambda code: code is refused)
+        over.set()
+        # Refused is one that came while another was being answered; the others end without a message.
+        assert {call.code() for call in slow} - {refused} == {grpc.StatusCode.INVALID_ARGUMENT}
 
 
 def test_bodies_on_their_way_take_no_more_memory_than_there_is(odd):
