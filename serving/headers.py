@@ -1,11 +1,19 @@
 """How large an encoded picture claims to be: read from its headers, before it is decoded."""
 
+import re
 from collections.abc import Callable
 
 MAX_PIXELS = 2**26
 """Pixels of a picture that is decoded, if nothing else is said."""
 JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 """What a JPEG XL begins with."""
+MOST_PIXELS = (2**16 - 1) ** 2
+"""What a JPEG or a frame of a GIF can claim at most."""
+MOST_BLOCKS = 2**18
+"""Blocks of a file beyond which nobody looks: a GIF of 64 MiB has as many, of 255 bytes."""
+SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+"""A marker of a JPEG with something behind it: neither a filling, nor a zero of the data, nor one of those
+without a length."""
 
 
 def claimed_pixels(encoded: bytes) -> int:
@@ -30,32 +38,30 @@ def _png(encoded: bytes) -> int:
 def _jpeg(encoded: bytes) -> int:
     """Walks from marker to marker up to the frame's header, as libjpeg does."""
     at = 2
-    while 0 <= (at := encoded.find(b"\xff", at)) < len(encoded) - 8:
-        marker = encoded[at + 1]
+    for _ in range(MOST_BLOCKS):
+        found = SEGMENT.search(encoded, at)
+        if found is None or found.start() >= len(encoded) - 8:
+            return 0
+        at, marker = found.start(), found[1][0]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return int.from_bytes(encoded[at + 5 : at + 7]) * int.from_bytes(encoded[at + 7 : at + 9])
-        if marker == 0xFF:
-            at += 1
-        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD7:
-            at += 2
-        else:
-            at += 2 + int.from_bytes(encoded[at + 2 : at + 4])
-    return 0
+        at += 2 + int.from_bytes(encoded[at + 2 : at + 4])
+    return MOST_PIXELS
 
 
 def _gif(encoded: bytes) -> int:
     """Walks from block to block: each of its frames is decoded, whatever becomes of it."""
-    total, at = 0, 13 + _colors(encoded[10:11])
-    while (kind := encoded[at : at + 1]) in (b",", b"!"):
+    total, at, left = 0, 13 + _colors(encoded[10:11]), MOST_BLOCKS
+    while left and (kind := encoded[at : at + 1]) in (b",", b"!"):
         if kind == b",":
             total += _number(encoded, at + 5, 2) * _number(encoded, at + 7, 2)
             at += 11 + _colors(encoded[at + 9 : at + 10])
         else:
             at += 2
-        while at < len(encoded) and encoded[at]:
-            at += 1 + encoded[at]
-        at += 1
-    return max(total, _number(encoded, 6, 2) * _number(encoded, 8, 2))
+        while left and at < len(encoded) and (size := encoded[at]):
+            at, left = at + 1 + size, left - 1
+        at, left = at + 1, max(left - 1, 0)
+    return max(total, _number(encoded, 6, 2) * _number(encoded, 8, 2)) if left else MOST_PIXELS
 
 
 def _colors(flags: bytes) -> int:

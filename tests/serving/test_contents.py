@@ -15,7 +15,7 @@ from serving.config import one_model
 from serving.contents import Contents
 from serving.errors import Refused, UserError
 from serving.flags import read_flags
-from serving.headers import claimed_pixels
+from serving.headers import MOST_BLOCKS, MOST_PIXELS, claimed_pixels
 from serving.pictures import upright
 from serving.procedures import predict
 from serving.store import Store
@@ -74,6 +74,20 @@ def test_a_frame_may_be_larger_than_its_screen():
     encoded = bytearray(drawn("GIF", 40, 30))
     encoded[6:10] = b"\1\0\1\0"
     assert claimed_pixels(bytes(encoded)) == 1200
+
+
+@pytest.mark.parametrize(
+    ("begin", "block"),
+    [
+        (b"\xff\xd8", b"\xff\xe0\0\2"),
+        (b"GIF89a\1\0\1\0\0\0\0", b"!\xfe\0"),
+        (b"GIF89a\1\0\1\0\0\0\0!\xfe", b"\1x"),
+    ],
+    ids=["JPEG", "GIF", "GIF, one block"],
+)
+def test_a_header_behind_more_blocks_than_any_file_has_claims_the_most(begin, block):
+    assert claimed_pixels(begin + block * MOST_BLOCKS + bytes(9)) == MOST_PIXELS
+    assert claimed_pixels(begin + block * 9 + bytes(9)) < 2
 
 
 def test_what_is_no_compressed_picture_claims_nothing():
