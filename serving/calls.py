@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
@@ -23,43 +24,59 @@ LARGE = 2**20
 """Pixels that take longer to decode than others, whose pictures are smaller, should wait in one batch."""
 
 
-def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
-    """One call into a signature of a model: arrays by input name to arrays by output name.
+class Call(NamedTuple):
+    """One call into a signature, checked.
+
+    Args:
+        model: what answers.
+        signature: of it.
+        inputs: arrays by name, those left out as well.
+        stages: what computes it together with others' calls, step by step; nothing where none may.
+    """
+
+    model: Model
+    signature: Signature
+    inputs: Arrays
+    stages: list[Compute]
+
+
+def prepare(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Call:
+    """The call of a signature with inputs; what they hold is looked through, which may take a while.
 
     Raises:
         Refused: INVALID_ARGUMENT, an input without a default is missing, one is unknown or of another type or
-            shape, holds more than may be, or the model rejects it; otherwise as TensorFlow fails, or as
-            `Batcher.run` refuses.
-    """
-    arrays = checked(model, signature, inputs)
-    if model.batcher is None or not (stages := _stages(model, signature, arrays)):
-        return _alone(model, signature)(arrays)
-    return model.batcher.run(model.name, id(signature), stages, arrays, deadline())
-
-
-async def call_async(model: Model, signature: Signature, arrays: Arrays) -> Arrays:
-    """The same from an event loop, with inputs that `checked` let through."""
-    if model.batcher is None or not (stages := _stages(model, signature, arrays)):
-        return await run_in_threadpool(_alone(model, signature), arrays)
-    return await model.batcher.run_async(model.name, id(signature), stages, arrays, deadline())
-
-
-def checked(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
-    """The inputs of a call, those left out as well.
-
-    Raises:
-        Refused: INVALID_ARGUMENT, they do not fit the signature or hold more than may be.
+            shape, or holds more than may be.
     """
     arrays = _checked(signature, inputs)
     if model.contents is not None:
         _check_contents(model.contents, signature, arrays)
-    return arrays
+    return Call(model, signature, arrays, _stages(model, signature, arrays))
+
+
+def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    """One call into a signature of a model: arrays by input name to arrays by output name.
+
+    Raises:
+        Refused: as by `prepare`; INVALID_ARGUMENT, the model rejects an input; otherwise as TensorFlow fails,
+            or as `Batcher.run` refuses.
+    """
+    asked = prepare(model, signature, inputs)
+    if model.batcher is None or not asked.stages:
+        return _alone(model, signature)(asked.inputs)
+    return model.batcher.run(model.name, id(signature), asked.stages, asked.inputs, deadline())
+
+
+async def call_async(asked: Call) -> Arrays:
+    """What `call` gives, from an event loop."""
+    model, signature, inputs, stages = asked
+    if model.batcher is None or not stages:
+        return await run_in_threadpool(_alone(model, signature), inputs)
+    return await model.batcher.run_async(model.name, id(signature), stages, inputs, deadline())
 
 
 def _stages(model: Model, signature: Signature, arrays: Arrays) -> list[Compute]:
-    """What computes a signature together with others' requests, step by step; nothing where none may."""
     decode, predict = model.signatures.get(DECODE), model.signatures.get(PREDICT)
-    if signature is decode or not has_rows(signature) or not _rows_agree(arrays):
+    if model.batcher is None or signature is decode or not has_rows(signature) or not _rows_agree(arrays):
         return []
     if decodes_first(model, signature) and decode and predict and has_rows(decode) and has_rows(predict):
         encoded = (each for array in arrays.values() for each in array.flat if isinstance(each, bytes))

@@ -3,10 +3,9 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
-import numpy as np
 import orjson
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -16,14 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.arrays import invalid
-from serving.calls import call_async, checked
+from serving.calls import Call, call_async, prepare
 from serving.compression import inflate
 from serving.deadline import within
 from serving.errors import Code, Refused
 from serving.examples import classify, regress
 from serving.features import read_examples, write_classes, write_values
 from serving.limits import Limits
-from serving.loading import DEFAULT_SIGNATURE, Model, Signature
+from serving.loading import DEFAULT_SIGNATURE, Model
 from serving.metrics import RUNTIME_LATENCY, observed
 from serving.pixels import split, to_pixels
 from serving.store import Store
@@ -142,28 +141,20 @@ def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
     return unquote(name), number, None if label is None else unquote(label)
 
 
-class Asked(NamedTuple):
-    """A request to predict, read."""
-
-    model: Model
-    signature: Signature
-    inputs: dict[str, np.ndarray]
-    as_rows: bool
-
-
 async def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
-    asked = await _where_it_fits(len(body), _read, store, spec, body)
+    call, as_rows = await _where_it_fits(len(body), _read, store, spec, body)
     with RUNTIME_LATENCY.time(spec[0], "Predict", "TF1"):
-        outputs = await call_async(asked.model, asked.signature, asked.inputs)
+        outputs = await call_async(call)
     size = sum(array.nbytes for array in outputs.values())
-    return await _where_it_fits(size, write_outputs, outputs, asked.as_rows)
+    return await _where_it_fits(size, write_outputs, outputs, as_rows)
 
 
-def _read(store: Store, spec: ModelSpec, body: bytes) -> Asked:
+def _read(store: Store, spec: ModelSpec, body: bytes) -> tuple[Call, bool]:
+    """The call that a request to predict asks for, and whether by rows."""
     return _read_pixels(store, spec, body) or _read_any(store, spec, body)
 
 
-def _read_pixels(store: Store, spec: ModelSpec, body: bytes) -> Asked | None:
+def _read_pixels(store: Store, spec: ModelSpec, body: bytes) -> tuple[Call, bool] | None:
     """A request whose only input is one array of pixels; None of any other, right or wrong."""
     document, text = split(body) or ({}, b"")
     signature_name = document.get("signature_name") or DEFAULT_SIGNATURE
@@ -182,10 +173,10 @@ def _read_pixels(store: Store, spec: ModelSpec, body: bytes) -> Asked | None:
     as_rows = "instances" in document
     if as_rows:
         store.contents.check_rows("instances", len(pixels))
-    return Asked(model, signature, checked(model, signature, {name: pixels}), as_rows)
+    return prepare(model, signature, {name: pixels}), as_rows
 
 
-def _read_any(store: Store, spec: ModelSpec, body: bytes) -> Asked:
+def _read_any(store: Store, spec: ModelSpec, body: bytes) -> tuple[Call, bool]:
     document = parse(body)
     store.contents.check_document(document)
     signature_name = _signature_name(document)
@@ -198,7 +189,7 @@ def _read_any(store: Store, spec: ModelSpec, body: bytes) -> Asked:
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
     inputs, as_rows = read_inputs(document, signature.inputs)
-    return Asked(model, signature, checked(model, signature, inputs), as_rows)
+    return prepare(model, signature, inputs), as_rows
 
 
 async def _where_it_fits(size: int, work: Callable[..., T], *arguments: Any) -> T:

@@ -20,8 +20,10 @@ from serving.calls import decodes_first, has_rows
 from serving.config import one_model
 from serving.deadline import deadline
 from serving.errors import Refused
+from serving.headers import claimed_pixels
 from serving.metrics import page
 from serving.predictor import Predictor
+from serving.rest import SMALL
 from serving.rpc import SERVICES, Procedure
 from serving.store import Store
 
@@ -199,3 +201,19 @@ def test_time_limits_come_from_the_client_over_grpc(store, monkeypatch):
             ModelServiceStub(channel).GetModelStatus(GetModelStatusRequest(), timeout=timeout)
     assert limits[0] > limits[2]
     assert limits[1] > 1e9
+
+
+def test_the_headers_of_long_requests_are_not_read_in_the_event_loop(store, ask, monkeypatch):
+    readers = set()
+
+    def read(encoded):
+        readers.add(threading.current_thread())
+        return claimed_pixels(encoded)
+
+    for module in ("calls", "contents"):
+        monkeypatch.setattr(f"serving.{module}.claimed_pixels", read)
+    long = b64encode(picture(1, 2, 3) + bytes(SMALL)).decode()
+    body = json.dumps({"instances": [{"b64": long}] * 3})
+    assert ask(store, "POST", "/v1/models/batched:predict", body).status_code == 200
+    assert readers
+    assert threading.current_thread() not in readers
