@@ -20,7 +20,7 @@ from rich.console import Console
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from models import flips
-from models.folding import fold_normalization
+from models.inference import for_inference
 from multitask.errors import UserError, run_command
 from multitask.images import decode_images
 from multitask.tasks import Task
@@ -33,8 +33,8 @@ from training.start import SHIPPED
 def export(run: Run, to: Path | str, version: int | None = None, average_flips: bool = False) -> Path:
     """Writes `to`/<version> with the signatures serving_default, decode_images and predict_images.
 
-    A task without labels in the run's data is left out. Batch normalization is folded into the layers before
-    it. The folder appears complete, by a rename.
+    A task without labels in the run's data is left out. The network is the one `models.inference` makes of
+    the run's. The folder appears complete, by a rename.
 
     Args:
         run: a run with at least one ended epoch.
@@ -62,7 +62,7 @@ def export(run: Run, to: Path | str, version: int | None = None, average_flips: 
     folder, unfinished = to / str(version), to / f".{version}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    model = fold_normalization(run.best_model())
+    model = for_inference(run.best_model())
     _write_saved_model(
         flips.average_flips(model) if average_flips else model, tasks, run.config.image_size, unfinished
     )

@@ -1,4 +1,4 @@
-"""The folded network answers as the one that it was made of."""
+"""The network for inference answers as the one that it was made of."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from models import flips, functional, naive
-from models.folding import fold_normalization
+from models.inference import for_inference
 from multitask.derive import derive
 from multitask.tasks import TASKS
 
@@ -32,8 +32,10 @@ def normalizations(model):
 
 def check(model, left):
     x = RNG.integers(0, 256, (3, *model.input_shape[1:])).astype(model.inputs[0].dtype)
-    before, folded = drawn(model)(x, training=False), fold_normalization(model)
+    before, folded = drawn(model)(x, training=False), for_inference(model)
     assert normalizations(model) > left == normalizations(folded)
+    dense = [layer for layer in folded._flatten_layers() if isinstance(layer, layers.Dense)]
+    assert all(len(layer.input.shape) == 2 for layer in dense)
     assert [tensor.name for tensor in folded.inputs] == [tensor.name for tensor in model.inputs]
     for expected, answer in zip(*map(keras.tree.flatten, (before, folded(x, training=False))), strict=True):
         np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
@@ -68,6 +70,9 @@ def test_each_kind_of_layer_is_folded():
             layers.BatchNormalization(scale=False, epsilon=0.1),
             layers.DepthwiseConv2D(2, depth_multiplier=2, use_bias=False),
             layers.BatchNormalization(center=False),
+            layers.Dense(7, "relu", use_bias=False),
+            layers.Dense(3, use_bias=False),
+            layers.BatchNormalization(),
             layers.Flatten(),
             layers.Dense(5),
             layers.BatchNormalization(axis=1),
@@ -109,7 +114,7 @@ def repeats(before):
 def test_what_others_see_as_well_stays(build):
     model = build()
     x = RNG.normal(size=(3, *model.input_shape[1:])).astype("float32")
-    before, folded = drawn(model)(x), fold_normalization(model)
+    before, folded = drawn(model)(x), for_inference(model)
     assert normalizations(folded) == 1
     for expected, answer in zip(*map(keras.tree.flatten, (before, folded(x))), strict=True):
         np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
