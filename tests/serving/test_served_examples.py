@@ -126,6 +126,25 @@ CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
             '{"examples": [{"x": 1.0}]}',
             "Expected one or two output Tensors, found 3",
         ),
+        (
+            "regress",
+            "regress_other",
+            '{"examples": [{"x": 1.0}]}',
+            "No regression outputs found in SignatureDef: inputs {",
+        ),
+        (
+            "regress",
+            "regress_other_input",
+            '{"examples": [{"x": 1.0}]}',
+            "No regression inputs found in SignatureDef: inputs {",
+        ),
+        (
+            "classify",
+            "classify_other",
+            '{"examples": [{"x": 1.0}]}',
+            "Expected classification signature outputs to contain at least one of "
+            '"classes" or "scores". Signature was: inputs {',
+        ),
         # Answers that are none.
         (
             "regress",
@@ -190,28 +209,11 @@ def test_classify_and_regress(half_plus_two, ask, api, signature, body, expected
         assert response.status_code == 200
         assert json.dumps(response.json()) == json.dumps(json.loads(expected))  # as text: NaN equals nothing
     else:
-        assert response.status_code == 400
-        assert response.json() == {"error": expected}
-
-
-@pytest.mark.parametrize(
-    ("api", "signature", "text"),
-    [
-        ("regress", "regress_other", "No regression outputs found in SignatureDef: inputs {"),
-        ("regress", "regress_other_input", "No regression inputs found in SignatureDef: inputs {"),
-        (
-            "classify",
-            "classify_other",
-            "Expected classification signature outputs to contain at least one of "
-            '"classes" or "scores". Signature was: inputs {',
-        ),
-    ],
-)
-def test_a_signature_whose_tensors_go_by_other_names_is_shown(half_plus_two, ask, api, signature, text):
-    body = json.dumps({"signature_name": signature, "examples": [{"x": 1.0}]})
-    response = ask(half_plus_two, "POST", f"/v1/models/half_plus_two:{api}", body)
-    assert response.status_code == 400
-    assert response.json()["error"].startswith(text)
+        assert (response.status_code, list(response.json())) == (400, ["error"])
+        said, brace, _ = response.json()["error"].partition(
+            " {"
+        )  # behind which a signature is shown as it is
+        assert said + brace == expected
 
 
 def test_an_example_without_a_feature_it_needs_is_refused_in_tensorflows_words(half_plus_two, ask):

@@ -6,45 +6,21 @@ import os
 import shutil
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from models import functional
 from multitask.errors import UserError
 from multitask.tasks import TASKS
 from training import elsewhere
-from training.config import TrainConfig
 from training.elsewhere import add_formats, check_formats
 from training.elsewhere.check import as_table, check
 from training.elsewhere.formats import FORMATS
 from training.pipeline import load_examples
-from training.runs import Run, write_json
 
 SIZE = 16
 ANSWERS = {"age": [None], "age_std": [None], "emotion": [None, 7], "gender": [None]}
-
-
-@pytest.fixture(scope="module")
-def run(data_dir, tmp_path_factory) -> Run:
-    """As training leaves one; heads of large weights, so that answers differ from picture to picture."""
-    config = TrainConfig(
-        run=tmp_path_factory.mktemp("run"),
-        datasets=("synthetic_faces/tiny",),
-        trunk="lenet",
-        image_size=SIZE,
-        data_dir=data_dir,
-    )
-    keras.utils.set_random_seed(0)
-    model = functional.build(TASKS.values(), "lenet", SIZE)
-    for name in TASKS:
-        model.get_layer(name).kernel.assign(model.get_layer(name).kernel * 8)
-    run = Run.start(config)
-    model.save(run.folder / "best.keras")
-    write_json(run.folder / "summary.json", {"learned": list(TASKS)})
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -10,24 +10,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 from multitask.errors import UserError
 from multitask.images import decode_images
 from multitask.tasks import TASKS
-from training.config import TrainConfig
 from training.export import export
 from training.runs import Run
-from training.train import train
 
-
-@pytest.fixture(scope="module")
-def run(data_dir, tmp_path_factory) -> Run:
-    config = TrainConfig(
-        run=tmp_path_factory.mktemp("run"),
-        datasets=("synthetic_faces/tiny",),
-        trunk="lenet",
-        image_size=32,
-        epochs=1,
-        batch_size=32,
-        data_dir=data_dir,
-    )
-    return train(config)
+SIZE = 16
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +50,15 @@ def test_the_signatures_are_the_designs(loaded):
     }
     assert described == {
         "serving_default": ({"image_bytes": ("string", (None,))}, answers),
-        "decode_images": ({"image_bytes": ("string", (None,))}, {"images": (None, 32, 32, 3)}),
-        "predict_images": ({"images": ("uint8", (None, 32, 32, 3))}, answers),
+        "decode_images": ({"image_bytes": ("string", (None,))}, {"images": (None, SIZE, SIZE, 3)}),
+        "predict_images": ({"images": ("uint8", (None, SIZE, SIZE, 3))}, answers),
     }
 
 
 def test_averaged_flips_answer_a_mirrored_picture_alike(run, loaded, tmp_path):
     predict = tf.saved_model.load(export(run, tmp_path, average_flips=True)).signatures["predict_images"]
     once = loaded.signatures["predict_images"]
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
     seen, mirrored = (predict(images=tf.constant(x)) for x in (images, images[:, :, ::-1]))
     alone = [once(images=tf.constant(x))["age"] for x in (images, images[:, :, ::-1])]
     for name, answers in seen.items():
@@ -86,7 +72,7 @@ def test_it_answers_as_the_model_in_memory(loaded, run, count):
     given = tf.constant(pictures()[:count], tf.string)
     answers = signatures["serving_default"](image_bytes=given)
     two_steps = signatures["predict_images"](images=signatures["decode_images"](image_bytes=given)["images"])
-    logits = run.best_model()(decode_images(given, 32), training=False)
+    logits = run.best_model()(decode_images(given, SIZE), training=False)
     for task in TASKS.values():
         for name, expected in task.decode(logits[task.name]).items():
             assert answers[name].shape[0] == count
@@ -98,7 +84,7 @@ def test_predict_images_compiles_under_xla(loaded):
     signature = loaded.signatures["predict_images"]
     compile_ = tf.function(lambda images: signature(images=images), jit_compile=True)
     for count in (1, 8):
-        images = tf.constant(np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8))
+        images = tf.constant(np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
         compiled = compile_(images)
         for name, answer in signature(images=images).items():
             np.testing.assert_allclose(compiled[name], answer, rtol=1e-4, atol=1e-4)
@@ -124,7 +110,7 @@ def session(exported):
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_a_session_of_tensorflow_serving_answers_alike(session, loaded, count):
     encoded = (pictures() * 3)[:count]
-    images = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    images = np.random.default_rng(count).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
     for name, signature in loaded.signatures.items():
         (key, spec), *_ = signature.structured_input_signature[1].items()
         value = np.array(encoded, object) if spec.dtype == tf.string else images
@@ -137,7 +123,7 @@ def test_a_session_of_tensorflow_serving_answers_alike(session, loaded, count):
 
 def test_labels_and_warm_up_lie_beside(exported, loaded):
     labels = json.loads((exported / "assets.extra" / "labels.json").read_text())
-    assert labels["image_size"] == 32
+    assert labels["image_size"] == SIZE
     assert labels["training_data"] == ["synthetic_faces/tiny"]
     assert labels["tasks"]["emotion"]["labels"] == list(TASKS["emotion"].labels)
     assert labels["tasks"]["age"] == {"kind": "distribution", "units": 101, "unit": "years"}
