@@ -20,6 +20,9 @@ from tensorflow_serving.apis.inference_pb2 import InferenceResult, InferenceTask
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
+MAX_SHARED = 2**28
+"""Bytes of a context, each example having its own copy: a short request could ask for all memory there is."""
+
 
 def classify(name: str, model: Model, signature_name: str, examples: Input) -> ClassificationResult:
     """Classes of each example: a label, a score, or both.
@@ -111,10 +114,14 @@ def _serialized(examples: Input) -> list[bytes]:
     kind: Message = getattr(examples, examples.WhichOneof("kind") or "example_list")
     # Of two messages one after the other, fields of the later count: an example's win over the context's.
     context = kind.context.SerializeToString() if "context" in kind.DESCRIPTOR.fields_by_name else b""
-    serialized = [context + example.SerializeToString() for example in kind.examples]
-    if not serialized:
+    if not kind.examples:
         raise invalid("Input is empty.")
-    return serialized
+    if len(context) * len(kind.examples) > MAX_SHARED:
+        raise invalid(
+            f"a context must take at most {MAX_SHARED} bytes, counted once for each example; "
+            f"received {len(context)} bytes for {len(kind.examples)} examples: send fewer at a time"
+        )
+    return [context + example.SerializeToString() for example in kind.examples]
 
 
 def _strings(serialized: list[bytes]) -> np.ndarray:

@@ -223,6 +223,16 @@ def test_an_example_without_a_feature_it_needs_is_refused_in_tensorflows_words(h
     assert "Feature: x (data type: float) is required but could not be found." in response.json()["error"]
 
 
+def test_a_context_that_would_take_all_memory_is_refused(half_plus_two, ask):
+    document = {"context": {"y": "x" * 2**16}, "examples": [{"x": 1.0}] * 5000}
+    document["signature_name"] = "regress_x_to_y"
+    response = ask(half_plus_two, "POST", "/v1/models/half_plus_two:regress", json.dumps(document))
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(
+        "a context must take at most 268435456 bytes, counted once for"
+    )
+
+
 def test_json_then_examples_then_model_then_signature(half_plus_two, ask):
     def error(model, body):
         return ask(half_plus_two, "POST", f"/v1/models/{model}:classify", body).json()["error"]
