@@ -13,7 +13,7 @@ from serving.errors import Refused, UserError
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature, load
 from serving.pictures import upright
 from serving.quiet import tf
-from serving.tensors import writable
+from serving.tensors import plain, writable
 from serving.versions import versions
 
 BATCH = 32
@@ -111,5 +111,5 @@ def _rows(name: str, output: np.ndarray, pictures: int) -> list[Any]:
     if output.shape[:1] != (pictures,):
         text = f"output {name} must have a row for each of {pictures} pictures; its shape is {output.shape}"
         raise Refused("FAILED_PRECONDITION", text)
-    plain = writable(name, output)
-    return plain if isinstance(plain, list) else plain.tolist()
+    rows = writable(name, output)
+    return rows if isinstance(rows, list) else plain(rows)

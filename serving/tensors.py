@@ -164,7 +164,7 @@ def write(answer: Mapping[str, Any], finite: bool) -> bytes:
     """The JSON of an answer that may hold arrays; what is not finite is written as NaN or Infinity."""
     if finite:
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-    return json.dumps(answer, default=_plain, separators=(",", ":")).encode()
+    return json.dumps(answer, default=plain, separators=(",", ":")).encode()
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
@@ -206,6 +206,6 @@ def _texts(value: Any, as_base64: bool) -> Any:
     return {"b64": base64.b64encode(value).decode()} if as_base64 else value.decode(errors="replace")
 
 
-def _plain(value: Any) -> Any:
-    # By way of text, so that float32 0.1 stays 0.1.
+def plain(value: Any) -> Any:
+    """An array, or a single number of one, as Python's own numbers; float32 0.1 stays 0.1, by way of text."""
     return value.astype(str).astype(float).tolist() if value.dtype.kind == "f" else value.tolist()

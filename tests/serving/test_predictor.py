@@ -32,6 +32,11 @@ def test_pictures_as_bytes_and_files(predictor, tmp_path):
     assert (blue["gender"]["label"], blue["gender"]["probability"]) == ("female", 1.0)
 
 
+def test_numbers_have_no_more_digits_than_the_models(predictor):
+    (said,) = predictor.predict([picture(26, 0, 0)])
+    assert said["age"]["value"] == float(str(np.float32(said["age"]["value"])))
+
+
 def test_the_version_folder_itself(predictor, faces_path):
     assert Predictor(str(faces_path / "007")).predict([RED]) == predictor.predict([RED])
 
