@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -197,26 +198,23 @@ async def _where_it_fits(size: int, work: Callable[..., T], *arguments: Any) -> 
     return work(*arguments) if size <= SMALL else await run_in_threadpool(work, *arguments)
 
 
-def _classify(store: Store, spec: ModelSpec, body: bytes) -> bytes:
-    document = parse(body)
-    store.contents.check_document(document)
-    signature_name, examples = _signature_name(document), read_examples(document)
-    _, model = store.find(*spec)
-    return write_classes(classify(spec[0], model, signature_name, examples))
+async def _of_examples(
+    answer: Callable[..., T], write: Callable[[T], bytes], store: Store, spec: ModelSpec, body: bytes
+) -> bytes:
+    def work() -> bytes:
+        document = parse(body)
+        store.contents.check_document(document)
+        signature_name, examples = _signature_name(document), read_examples(document)
+        _, model = store.find(*spec)
+        return write(answer(spec[0], model, signature_name, examples))
 
-
-def _regress(store: Store, spec: ModelSpec, body: bytes) -> bytes:
-    document = parse(body)
-    store.contents.check_document(document)
-    signature_name, examples = _signature_name(document), read_examples(document)
-    _, model = store.find(*spec)
-    return write_values(regress(spec[0], model, signature_name, examples))
+    return await run_in_threadpool(work)
 
 
 ANSWERS: dict[str, Callable[[Store, ModelSpec, bytes], Awaitable[bytes]]] = {
     "predict": _predict,
-    "classify": lambda *asked: run_in_threadpool(_classify, *asked),
-    "regress": lambda *asked: run_in_threadpool(_regress, *asked),
+    "classify": partial(_of_examples, classify, write_classes),
+    "regress": partial(_of_examples, regress, write_values),
 }
 
 
