@@ -9,11 +9,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
+
+import uvloop
 
 from serving.connections import Server, end_at_once, http_config
 from serving.errors import Refused, UserError, run_command
@@ -44,18 +45,9 @@ def main() -> None:
         versions(Path(model.base_path))
     listener = _bind(flags.host, flags.rest_api_port)
     _allow_connections()
-    with asyncio.Runner(loop_factory=_event_loop()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         rpc_server, rpc_port = runner.run(_bind_rpc(flags, tls))
         runner.run(_serve(flags, models, batcher, tls, token, listener, rpc_server, rpc_port))
-
-
-def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, faster by far; None, Python's own, on Windows, which it does not run on."""
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 async def _serve(
