@@ -1,4 +1,4 @@
-"""What both commands can be told."""
+"""What the commands that measure steps can be told."""
 
 import dataclasses
 import importlib.util
