@@ -3,12 +3,13 @@
 import io
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from PIL import Image
-from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
@@ -23,6 +24,7 @@ from serving.store import Store
 
 MAX_FILES = 32
 MAX_FIELDS = 8  # of a form, beside its files
+LOOKERS = 8  # threads that look at pictures; requests of the wire, which take less time, wait for others
 CROP_SIDE = 512  # pixels; larger crops are scaled down, which is still far above what models look at
 
 
@@ -34,6 +36,7 @@ def people(store: Store, timeout: float | None = None) -> APIRouter:
         timeout: seconds after which a request no longer waits to be computed.
     """
     routes = APIRouter()
+    lookers = CapacityLimiter(LOOKERS)
 
     @routes.get("/models")
     async def models() -> dict[str, Any]:
@@ -53,7 +56,8 @@ def people(store: Store, timeout: float | None = None) -> APIRouter:
         files = await _files(request)
         with within(timeout):
             model = request.query_params.get("model")
-            answer = await run_in_threadpool(_answer, store, model, files, faces == "find")
+            answered = partial(_answer, store, model, files, faces == "find")
+            answer = await to_thread.run_sync(answered, limiter=lookers)
         answer["milliseconds"] = round((time.perf_counter() - began) * 1000, 1)
         return Response(orjson.dumps(answer), media_type="application/json")
 

@@ -1,10 +1,15 @@
 """What people ask: pictures in, words and numbers out."""
 
+import asyncio
+import json
 import re
 import sys
 import tempfile
+import threading
+from base64 import b64encode
 from zlib import crc32
 
+import anyio.to_thread
 import httpx
 import numpy as np
 import pytest
@@ -13,10 +18,12 @@ from folders import configured
 from PIL import Image
 from small_models import picture, save
 
+from serving.app import create_app
 from serving.faces import detector
 from serving.pictures import decode
 from serving.predictor import Predictor
 from serving.quiet import tf
+from serving.rest import SMALL
 from serving.store import Store
 
 RED = picture(255, 0, 0)
@@ -265,3 +272,23 @@ def test_nobody_waits_for_the_detector_beyond_the_time_limit(ask, faces):
         504,
         {"error": "other pictures took too long to be looked at"},
     )
+
+
+def test_who_looks_at_pictures_takes_no_thread_of_those_who_ask_over_the_wire(faces, monkeypatch):
+    looking = threading.Event()
+    monkeypatch.setattr("serving.people.decode", lambda content: looking.set() or decode(content))
+    body = json.dumps({"instances": [{"b64": b64encode(RED + bytes(SMALL)).decode()}]})
+
+    async def run():
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        transport = httpx.ASGITransport(create_app(faces))
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            with detector()._one_at_a_time:
+                people = asyncio.create_task(client.post("/predict", content=encode(TWO)))
+                while not looking.is_set():
+                    await asyncio.sleep(0.01)
+                wire = client.post("/v1/models/faces:predict", content=body)
+                first = await asyncio.wait_for(wire, 10)
+            return first.status_code, (await people).status_code
+
+    assert asyncio.run(run()) == (200, 200)
