@@ -22,7 +22,8 @@ run: $(READY) ## the main job, no data needed: train both approaches, compare, e
 
 serve: $(READY) $(if $(filter $(PRETRAINED),$(MODEL)),$(PRETRAINED).made) ## serve the newest model in MODEL (by default the one that comes with the project) on PORT (8501)
 	$(BIN)/python -m serving --model_base_path $(MODEL) --model_name faces --rest_api_port $(PORT) \
-		--enable_batching --batching_parameters_file serving/deploy/batching_processor.txt
+		--enable_batching --batching_parameters_file serving/deploy/batching_processor.txt \
+		--tensorflow_intra_op_parallelism 1
 
 $(PRETRAINED).made: models/pretrained/best.keras | $(READY)
 	$(BIN)/python -m training.export --pretrained --to $(PRETRAINED)

@@ -64,9 +64,14 @@ async def _serve(
     from serving.access import log_to_stderr
     from serving.app import create_app
     from serving.polling import repeat
+    from serving.quiet import tf
     from serving.rpc import add_services
     from serving.store import Store
 
+    if flags.tensorflow_intra_op_parallelism:
+        tf.config.threading.set_intra_op_parallelism_threads(flags.tensorflow_intra_op_parallelism)
+    if flags.tensorflow_inter_op_parallelism:
+        tf.config.threading.set_inter_op_parallelism_threads(flags.tensorflow_inter_op_parallelism)
     gc.freeze()  # so that collecting what an old version leaves does not look through all of TensorFlow
     try:
         store = Store(

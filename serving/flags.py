@@ -54,6 +54,10 @@ class Flags:
     """Computes requests that come at the same time together."""
     batching_parameters_file: str = ""
     """File with BatchingParameters in text format: how large batches are, and how long and how many wait."""
+    tensorflow_intra_op_parallelism: int = 0
+    """Threads that one operation of a model is computed by; 0: one per core."""
+    tensorflow_inter_op_parallelism: int = 0
+    """Operations of a model that are computed at the same time; 0: as many as there are cores."""
     contents: Annotated[Contents, tyro.conf.OmitArgPrefixes] = CONTENTS
     """What a request may hold."""
     rest_api_enable_cors_support: bool = False
@@ -154,6 +158,11 @@ def read_flags() -> Flags:
             raise UserError(f"--{name} must be 0 to 65535; received {port}")
     if flags.rest_api_timeout_in_ms <= 0:
         raise UserError(f"--rest_api_timeout_in_ms must be above 0; received {flags.rest_api_timeout_in_ms}")
+    for name in ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"):
+        if not 0 <= getattr(flags, name) < 2**31:
+            raise UserError(
+                f"--{name} must be 0, for one per core, or above; received {getattr(flags, name)}"
+            )
     for name, most in asdict(flags.contents).items():
         if most < 0:
             raise UserError(f"--{name} must be 0, for no limit, or above; received {most}")

@@ -144,6 +144,10 @@ def test_no_script_may_ask_unless_it_is_named(odd, ask):
         (["--cors_origins", "a.example"], "--cors_origins must be like https://a.example"),
         (["--cors_origins", "https://a.example/"], "--cors_origins must be like https://a.example"),
         (["--max_body_bytes", "0"], r"--max_body_bytes must be above 0 and below 2\*\*31; received 0"),
+        (
+            ["--tensorflow_intra_op_parallelism=-1"],
+            "--tensorflow_intra_op_parallelism must be 0, for one per",
+        ),
         (["--body_timeout_seconds=nan"], "--body_timeout_seconds must be above 0"),
     ],
 )

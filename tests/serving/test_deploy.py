@@ -61,7 +61,7 @@ def test_the_dockerfile_passes_the_linter_and_ends_as_nobody_of_importance():
 
 def test_tensorflow_servings_files_are_read(ask, faces):
     assert read_parameters(DEPLOY / "batching.txt").allowed_batch_sizes[-1] == 64
-    assert read_parameters(DEPLOY / "batching_processor.txt").num_batch_threads == 1
+    assert read_parameters(DEPLOY / "batching_processor.txt").max_batch_size == 32
     # tensorflow-serving-api has no MonitoringConfig: by the eye of monitoring_config.proto.
     config = re.sub("#.*", "", (DEPLOY / "monitoring.txt").read_text()).strip()
     path = re.fullmatch(r'prometheus_config \{ enable: true path: "([\w/]+)" \}', config)[1]

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -84,7 +85,8 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
     waits.write_text("batch_timeout_micros { value: 2000000 }")
     one = ["--model_base_path", faces_path, "--model_name", "faces", "--access_log"]
     batching = ["--enable_batching", "--batching_parameters_file", waits, "--shutdown_grace_seconds", 6]
-    server = start(*one, *batching, "--rest_api_port", 0)
+    threads = ["--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=5"]
+    server = start(*one, *batching, *threads, "--rest_api_port", 0)
     two = tmp_path / "models.config"
     two.write_text(
         "model_config_list {"
@@ -97,6 +99,8 @@ def test_serves_until_it_is_told_to_stop(faces_path, tmp_path):
         rpc_address, url = re.fullmatch(PROMISE, line).groups()
         with urllib.request.urlopen(f"{url}/readyz") as response:
             assert json.load(response) == {"status": "ready"}
+        tasks = [path.read_text().strip() for path in Path(f"/proc/{server.pid}/task").glob("*/comm")]
+        assert tasks.count("tf_Compute") == 5
         client = [sys.executable, "-m", "serving.client", str(tmp_path / "blue.png"), "--url", url, "--json"]
         said = subprocess.run(client, capture_output=True, text=True, check=True)
         assert json.loads(said.stdout)["emotion"]["label"] == "sad"
