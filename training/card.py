@@ -43,10 +43,12 @@ def publish(run: Run, to: Path, title: str = "Age, emotion and gender from a fac
         terms: under which the model is given away, as Markdown.
 
     Raises:
-        UserError: training has not ended, or a run that it started from is gone.
+        UserError: training has not ended, a run that it started from is gone, or `to` is its own folder.
     """
     if run.summary is None:
         raise UserError(f"{run.folder} has not finished training: finish it first, by training.train")
+    if to.resolve() == run.folder.resolve():
+        raise UserError(f"to must be another folder than the run's; received {to}: choose a new one")
     recipe = _recipe(run)
     found = evaluate(run)
     evaluate(run, average_flips=True)

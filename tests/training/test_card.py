@@ -36,6 +36,12 @@ def published(data_dir, tmp_path_factory) -> tuple[Run, Path]:
     return second, publish(second, folder / "given", terms="For research alone.")
 
 
+def test_no_run_is_given_away_into_itself(published):
+    run, _ = published
+    with pytest.raises(UserError, match="to must be another folder than the run's"):
+        publish(run, run.folder / ".." / run.folder.name)
+
+
 def test_what_is_given_away_is_a_run_and_names_no_place(published):
     run, folder = published
     given = Run.open(folder)
