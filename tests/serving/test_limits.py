@@ -246,8 +246,9 @@ def test_no_more_calls_are_open_than_memory_is_reckoned_for(odd, monkeypatch):
 def test_bodies_on_their_way_take_no_more_memory_than_there_is(odd):
     half = with_length(ONE + b" " * 900)[:-300]
     with (
-        running(odd, max_body_bytes=1000, max_concurrent_requests=1) as (port, _),
+        running(odd, max_body_bytes=1000, max_concurrent_requests=1) as (port, address),
         connected(port) as first,
+        grpc.insecure_channel(address) as channel,
     ):
         first.sendall(half)
 
@@ -261,6 +262,9 @@ def test_bodies_on_their_way_take_no_more_memory_than_there_is(odd):
             503,
             "bodies of other requests take all memory; try again later",
         )
+        with pytest.raises(grpc.RpcError, match="bodies of other requests take all memory"):
+            call(channel, PredictRequest(model_spec={"name": "o" * 500}))
+        assert predict_over_rpc(channel, "odd") is grpc.StatusCode.OK
         first.sendall(b" " * 300)
         assert answer(first)[0].status == 200
 
