@@ -30,6 +30,8 @@ from serving.store import Store
 
 # isort: split
 import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework.types_pb2 import DataType
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 PREDICT = "/v1/models/faces:predict"
@@ -96,18 +98,34 @@ def test_headers(ask, method, path, found, body):
         assert (response.status_code, method) == (200, "GET")  # the page, or metrics
 
 
-MESSAGES = []
-for signature, tensor in (
-    ("", tf.make_tensor_proto(PICTURES[:2])),
-    ("predict_images", tf.make_tensor_proto(tf.zeros([2, 4, 4, 3], tf.uint8))),
-):
-    request = PredictRequest(model_spec={"name": "faces", "signature_name": signature})
-    request.inputs["images" if signature else "image_bytes"].CopyFrom(tensor)
-    MESSAGES.append(request.SerializeToString())
+def message(tensor):
+    signature, name = (
+        ("", "image_bytes") if tensor.dtype == DataType.DT_STRING else ("predict_images", "images")
+    )
+    spec = {"name": "faces", "signature_name": signature}
+    return PredictRequest(model_spec=spec, inputs={name: tensor}).SerializeToString()
+
+
+MESSAGES = [
+    message(tf.make_tensor_proto(PICTURES[:2])),
+    message(tf.make_tensor_proto(tf.zeros([2, 4, 4, 3], tf.uint8))),
+]
+tensors = st.builds(
+    lambda dtype, sizes, strings, content: TensorProto(
+        dtype=dtype,
+        tensor_shape={"dim": [{"size": size} for size in sizes]},
+        string_val=strings,
+        tensor_content=content,
+    ),
+    st.sampled_from([DataType.DT_STRING, DataType.DT_UINT8, *DataType.values()]),
+    st.one_of(st.just([2]), st.just([1, 4, 4, 3]), st.lists(st.integers(-2, 2**40), max_size=4)),
+    st.lists(broken(st.sampled_from(PICTURES)), max_size=2),
+    st.sampled_from([b"", bytes(48), bytes(7)]),
+)
 
 
 @bounded(100)
-@given(message=broken(st.sampled_from(MESSAGES)))
+@given(message=st.one_of(broken(st.sampled_from(MESSAGES)), tensors.map(message)))
 def test_messages(store, message):
     try:
         request = PredictRequest.FromString(message)
