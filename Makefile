@@ -46,8 +46,8 @@ peers: $(READY) ## PyTorch for processors alone, which benchmarks --peers compar
 serving-peers: $(SERVING_PEERS)/ready ## LitServe and KServe's SDK, which benchmarks.serving --peers compares with (2 GB)
 
 $(SERVING_PEERS)/ready: requirements-serving-peers.lock | $(READY)
-	$(BIN)/uv venv --clear --python $(BIN)/python $(SERVING_PEERS)
-	$(BIN)/uv pip install --python $(SERVING_PEERS)/bin/python --require-hashes -r requirements-serving-peers.lock
+	$(SERVING_PEERS)/bin/python -c "" 2>/dev/null || $(BIN)/uv venv --clear --python $(BIN)/python $(SERVING_PEERS)
+	$(BIN)/uv pip sync --python $(SERVING_PEERS)/bin/python --require-hashes requirements-serving-peers.lock
 	@touch $@
 
 lock: $(READY) ## pin anew what pyproject.toml asks for
@@ -60,15 +60,17 @@ clean: ## remove what make installed and all caches; runs and exports stay
 	rm -rf $(VENV) $(SERVING_PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# An environment that is there stays, as others may be using it: only what differs from the lock is put in or taken out.
 # One package (promise) comes as source only: what builds it goes in first, from the same lock.
 $(READY): requirements.lock
-	@$(or $(PYTHON),false) -c $(SUITABLE) 2>/dev/null || { echo "error: needs Python 3.11, 3.12 or 3.13 with venv;" \
-	"received $(or $(PYTHON),none). Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
-	$(PYTHON) -m venv --clear $(VENV)
-	@echo "installing packages into $(VENV) (some minutes, about 3 GB)"
+	@$(BIN)/python -c $(SUITABLE) 2>/dev/null || $(or $(PYTHON),false) -c $(SUITABLE) 2>/dev/null || \
+	{ echo "error: needs Python 3.11, 3.12 or 3.13 with venv; received $(or $(PYTHON),none)." \
+	"Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(BIN)/python -c $(SUITABLE) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing packages into $(VENV) (where there are none: some minutes, about 3 GB)"
 	@$(BIN)/python -c "import re; lock = open('requirements.lock').read(); \
 	print(*re.findall(r'^(?:setuptools|wheel|packaging)==.*?(?=^[a-z])', lock, re.M | re.S))" > $(VENV)/build.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r $(VENV)/build.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes --no-build-isolation -r requirements.lock
-	$(BIN)/pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+	$(BIN)/uv pip install --quiet --offline --exact --no-build-isolation --constraints requirements.lock --editable '.[dev]'
 	@touch $@
