@@ -85,7 +85,8 @@ class Flags:
         """What is to be served.
 
         Raises:
-            UserError: neither a base path nor a file is named, or the file holds something else.
+            UserError: neither a base path nor a file is named, the model has no name, or the file holds
+                something else.
         """
         from serving.config import one_model, read_config
 
@@ -96,6 +97,8 @@ class Flags:
                 "--model_base_path must name a folder of version folders, "
                 "or --model_config_file a file of models; received neither"
             )
+        if not self.model_name:
+            raise UserError("--model_name must be what clients call the model; received an empty one")
         return one_model(self.model_name, self.model_base_path)
 
     def batcher(self) -> "Batcher | None":

@@ -123,6 +123,12 @@ def test_flags_are_written_as_tensorflow_servings(monkeypatch, arguments, name, 
     assert getattr(read_flags(), name) == value
 
 
+def test_a_model_has_a_name(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["serving", "--model_base_path", "/a", "--model_name", ""])
+    with pytest.raises(UserError, match="--model_name must be what clients call the model"):
+        read_flags().models()
+
+
 def test_a_config_file_goes_before_a_base_path(monkeypatch, tmp_path):
     path = tmp_path / "models.config"
     path.write_text(listed(MODEL.format("a", "/a")))
