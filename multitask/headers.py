@@ -8,7 +8,7 @@ SIZE = 30
 
 
 MAX_STEPS = 2**13
-"""Steps through a GIF, some three for each frame. One that takes more counts as endless: none takes long."""
+"""Steps through a GIF, some five for each frame. One that takes more counts as endless: none takes long."""
 RUN = 2**10
 """Blocks of a GIF that are passed in a step, if they are alike in size."""
 
