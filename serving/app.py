@@ -58,11 +58,11 @@ def create_app(
     async def crash(_: Request, __: Exception) -> Response:
         return refusal(Refused("INTERNAL", "Internal error"))
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def alive() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz")
+    @app.api_route("/readyz", methods=["GET", "HEAD"])
     async def ready() -> dict[str, str]:
         if not store.ready:
             raise Refused("UNAVAILABLE", "a model is still loading")
