@@ -122,6 +122,7 @@ def test_the_image_starts_the_server_with_flags_it_knows(monkeypatch):
     monkeypatch.setattr("sys.argv", [*entrypoint[2:], *instruction("CMD")])
     flags = read_flags()
     assert (flags.host, flags.model_base_path, flags.enable_batching) == ("0.0.0.0", "/models/faces", True)
+    assert (DEPLOY.parents[1] / flags.batching_parameters_file).is_file()  # where it is copied to, too
 
 
 def test_the_images_health_check_tells_a_server_from_none(address):
