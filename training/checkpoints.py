@@ -76,7 +76,7 @@ class EpochEnd(keras.callbacks.Callback):
         self._began = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes metrics, the model if it is the best so far, and the checkpoint."""
+        """Writes metrics, the model if it is to be kept, and the checkpoint."""
         seconds, cpu_seconds = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
         figures = {
             name: float(value)
@@ -89,10 +89,11 @@ class EpochEnd(keras.callbacks.Callback):
                 f"training must start from finite losses; received {figures['val_loss']} after epoch "
                 f"{epoch + 1}: try a lower --learning-rate or --precision float32"
             )
-        if better:
+        if better or self._run.config.keep == "last":
             for evaluation in (EVALUATION, EVALUATION_BY_FLIPS):  # of the best model before
                 (self._run.folder / evaluation).unlink(missing_ok=True)
             self._save_network()
+        if better:
             self._state["best"].assign(figures["val_loss"])
         self._state["waited"].assign(0 if better else self._state["waited"] + 1)
         self._state["seconds"].assign_add(seconds)

@@ -76,6 +76,9 @@ class TrainConfig:
         balancing: what the tasks' losses or gradients weigh in the shared trunk; see docs/balancing.md.
         task_weights: a weight for each task, for the balancing "given".
         patience: epochs without a better validation loss after which training ends; 0: never.
+        keep: which model is kept: "best", of the epoch with the lowest validation loss; "last", of the last
+            one, which suits a rate that falls to 0 and labels that are blended or taught: the loss in
+            validation is against whole ones.
         seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
         precision: Keras's dtype policy.
         xla: compile the training step; then two runs agree only to rounding.
@@ -113,6 +116,7 @@ class TrainConfig:
     balancing: Balancing = "equal"
     task_weights: dict[str, float] = field(default_factory=dict)
     patience: int = 0
+    keep: Literal["best", "last"] = "best"
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     xla: bool = False

@@ -2,7 +2,7 @@
 
 config.json     the settings           metrics.jsonl    a line an epoch
 summary.json    written at the end     tensorboard/     the same for TensorBoard
-checkpoints/    to resume from         best.keras       the model of the best epoch
+checkpoints/    to resume from         best.keras       the model of the best epoch, or the last (keep)
 predictions.npz, evaluation.json and figures/   what `training.evaluate` finds; and predictions_flips.npz,
                 evaluation_flips.json where pictures are judged together with their mirror images
 data.json       the state its data were in   lock   held while it is trained
@@ -157,7 +157,7 @@ class Run:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def best_model(self) -> keras.Model:
-        """The model of the best epoch: uint8 [N, S, S, 3] -> {task: logits}.
+        """The model that was kept: uint8 [N, S, S, 3] -> {task: logits}.
 
         Raises:
             UserError: no epoch has ended yet.

@@ -99,6 +99,15 @@ def test_training_ends_early_when_patience_runs_out(tiny):
     assert json.loads((run.folder / "summary.json").read_text())["learned"] == list(TASKS)
 
 
+@pytest.mark.parametrize(("keep", "epochs"), [("best", [0]), ("last", [0, 1])])
+def test_the_model_of_the_best_epoch_is_kept_or_of_the_last(tiny, monkeypatch, keep, epochs):
+    kept, save = [], EpochEnd._save_network
+    monkeypatch.setattr(EpochEnd, "_save_network", lambda self: kept.append(self.epochs_done) or save(self))
+    run = train(tiny(keep=keep, learning_rate=0.0))  # the second epoch is as good as the first
+    assert kept == epochs
+    assert run.summary["best_val_loss"] == run.history[0]["val_loss"]
+
+
 def test_a_diverged_run_says_so_and_is_not_finished(tiny):
     config = tiny(learning_rate=1e30, warmup_epochs=0)
     with pytest.raises(UserError, match="training must start from finite losses; received nan after epoch 1"):
