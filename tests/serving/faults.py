@@ -161,12 +161,17 @@ GOOD = json.dumps({"instances": [in_base64(picture(*colour)) for colour in COLOU
 def check_good(status: int, answer: dict) -> None:
     """That the answer to GOOD is right."""
     assert status == 200, answer
-    for (red, green, blue), row in zip(COLOURS, answer["predictions"], strict=True):
-        exact = np.array([red, green, blue]) / 255
-        np.testing.assert_allclose(row["age"], 100 * exact[0], rtol=1e-6)
-        np.testing.assert_allclose(row["age_std"], 10 * exact[1], rtol=1e-6)
-        np.testing.assert_allclose(row["gender"], exact[2], rtol=1e-6)
-        np.testing.assert_allclose(row["emotion"], np.exp(5 * exact) / np.exp(5 * exact).sum(), rtol=1e-5)
+    for colour, row in zip(COLOURS, answer["predictions"], strict=True):
+        check_row(colour, row)
+
+
+def check_row(colour: tuple[int, int, int], row: dict) -> None:
+    """That Faces says this of a picture that is one colour."""
+    exact = np.array(colour) / 255
+    np.testing.assert_allclose(row["age"], 100 * exact[0], rtol=1e-6)
+    np.testing.assert_allclose(row["age_std"], 10 * exact[1], rtol=1e-6)
+    np.testing.assert_allclose(row["gender"], exact[2], rtol=1e-6)
+    np.testing.assert_allclose(row["emotion"], np.exp(5 * exact) / np.exp(5 * exact).sum(), rtol=1e-5)
 
 
 def check_any(status: int, answer: dict) -> None:

@@ -16,7 +16,7 @@ def example(**features):
     return tf.train.Example(features={"feature": lists})
 
 
-def call(channel, request):
+def call(channel, request, timeout=60):
     """The answer to a request of the prediction service."""
     stub = PredictionServiceStub(channel)
     procedures = {
@@ -26,4 +26,4 @@ def call(channel, request):
         MultiInferenceRequest: stub.MultiInference,
         GetModelMetadataRequest: stub.GetModelMetadata,
     }
-    return procedures[type(request)](request, timeout=60)
+    return procedures[type(request)](request, timeout=timeout)

@@ -5,20 +5,15 @@ import http.client
 import json
 import random
 import re
-import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import faults
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))  # for its models and faults
-import faults
+from process import served
 from small_models import Faces, save
 
 from serving.config import one_model
@@ -97,21 +92,13 @@ def asked(host: str, port: int, seed: int) -> Counter:
 
 
 def test_nothing_fails_that_was_not_meant_to(base):
-    command = [sys.executable, "-m", "serving", "--model_base_path", base, "--model_name", "faces"]
     with (
-        subprocess.Popen(
-            [*command, "--rest_api_port", "0", "--enable_batching"], stdout=subprocess.PIPE, text=True
-        ) as server,
+        served("--model_base_path", base, "--model_name", "faces", "--enable_batching") as (_, rest),
         ThreadPoolExecutor(CONNECTIONS) as pool,
     ):
-        try:
-            host, port = re.search(r"REST at http://(.*):(\d+)", server.stdout.readline()).groups()
-            found = pool.map(lambda seed: asked(host, int(port), seed), range(CONNECTIONS))
-            print(sum(found, Counter()))
-            assert server.poll() is None
-        finally:
-            server.send_signal(signal.SIGTERM)
-    assert server.returncode == 0
+        host, port = rest.split(":")
+        found = pool.map(lambda seed: asked(host, int(port), seed), range(CONNECTIONS))
+        print(sum(found, Counter()))
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,16 @@
 import contextlib
 import http.client
 import json
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 
 import grpc
 import pytest
+from folders import place
+from load import asking
+from process import served
+from small_models import HalfPlus, save
 
 from serving.quiet import tf
 
@@ -26,28 +25,12 @@ pytestmark = pytest.mark.soak
 SECONDS = 30
 
 
-class HalfPlus(tf.Module):
-    def __init__(self, number):
-        super().__init__()
-        self.number = tf.Variable(float(number))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
-    def serve(self, x):
-        return {"y": x / 2.0 + self.number}
-
-
 @pytest.fixture
 def exports(tmp_path):
     paths = [tmp_path / f"half_plus_{number}" for number in (2, 3)]
     for number, path in enumerate(paths, start=2):
-        tf.saved_model.save(HalfPlus(number), str(path))
+        save(HalfPlus(number), path, "serve")
     return paths
-
-
-def place(export, base, version):
-    ready = base.with_name(f"version_{version}")
-    shutil.copytree(export, ready)
-    ready.rename(base / str(version))
 
 
 def ask_rest(connection):
@@ -67,39 +50,16 @@ def ask_rpc(channel):
 
 def test_no_request_fails_while_a_version_comes_or_goes_every_second(tmp_path, exports):
     base = tmp_path / "half"
-    base.mkdir()
-    place(exports[0], base, 1)
-    command = [sys.executable, "-m", "serving", "--model_base_path", base, "--model_name", "half"]
-    over = threading.Event()
-    answers: Counter = Counter()
-    failures: list = []
-
-    def keep_asking(ask):
-        while not over.is_set():
-            try:
-                answers[ask()] += 1
-            except Exception as error:
-                failures.append(error)
-
+    place(base, 1, exports[0])
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(
-            subprocess.Popen([*command, "--rest_api_port", "0"], stdout=subprocess.PIPE, text=True)
-        )
-        stack.callback(server.send_signal, signal.SIGTERM)
-        rpc, host, port = re.search(
-            r"gRPC at (\S+), REST at http://(.*):(\d+)", server.stdout.readline()
-        ).groups()
+        rpc, rest = stack.enter_context(served("--model_base_path", base, "--model_name", "half"))
         channel = stack.enter_context(grpc.insecure_channel(rpc))
-        rest = [http.client.HTTPConnection(host, int(port), timeout=60) for _ in range(2)]
+        connections = [http.client.HTTPConnection(rest, timeout=60) for _ in range(2)]
         asks = [
-            *map(ask_rest, map(stack.enter_context, map(contextlib.closing, rest))),
+            *map(ask_rest, map(stack.enter_context, map(contextlib.closing, connections))),
             *[ask_rpc(channel)] * 2,
         ]
-        threads = [threading.Thread(target=keep_asking, args=[ask]) for ask in asks]
-        for thread in threads:
-            thread.start()
-            stack.callback(thread.join)
-        stack.callback(over.set)
+        answers = stack.enter_context(asking(*asks))
         there = [1]
         for second in range(SECONDS):
             time.sleep(1)
@@ -107,11 +67,9 @@ def test_no_request_fails_while_a_version_comes_or_goes_every_second(tmp_path, e
                 shutil.rmtree(base / str(there.pop()))
             else:
                 there.append(2 + second)
-                place(exports[second % 2], base, there[-1])
+                place(base, there[-1], exports[second % 2])
             for version in there[:-2]:
                 shutil.rmtree(base / str(version))
             there = there[-2:]
-    print(dict(answers))
-    assert not failures
+    print(Counter(answers))
     assert set(answers) == {(200, 3.0), (200, 4.0)}
-    assert server.returncode == 0
