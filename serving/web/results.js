@@ -63,6 +63,8 @@ function card(face, number) {
 }
 
 function content(said) {
+  const numbers = [said.value, said.std, ...Object.values(said.probabilities ?? {})];
+  if (numbers.includes(null)) return [line("The model gave no number.")]; // JSON has neither NaN nor infinity
   if (said.probabilities) return [line(said.label), bars(said.probabilities)];
   if (said.std === undefined) return [line(said.words)];
   const low = Math.max(0, said.value - said.std), high = said.value + said.std;

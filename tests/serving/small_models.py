@@ -62,6 +62,20 @@ class Length(tf.Module):
         return {"gender": tf.minimum(tf.cast(tf.strings.length(image_bytes), tf.float32), 1.0)}
 
 
+class Lost(tf.Module):
+    """Answers with what are no numbers."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def serve(self, image_bytes):
+        nan = tf.fill(tf.shape(image_bytes), float("nan"))
+        return {
+            "age": nan,
+            "age_std": nan,
+            "emotion": tf.stack([nan, nan], 1),
+            "gender": tf.fill(tf.shape(image_bytes), float("inf")),
+        }
+
+
 class Odd(tf.Module):
     """Signatures of all kinds."""
 

@@ -8,8 +8,10 @@ from browser import chromium, shoot
 from drawn_faces import encode, face, photo
 from folders import configured
 from playwright.sync_api import expect, sync_playwright
+from small_models import Lost, save
 
 from serving.app import create_app
+from serving.config import one_model
 from serving.store import Store
 
 TWO = photo((90, 120, 160), (400, 200, 110))
@@ -224,3 +226,13 @@ def test_the_model_is_chosen_where_there_are_several(visit, serve, faces_path):
     status(page, r"Model first, version 7")
     page.get_by_label("Model").select_option("second")
     status(page, r"Model second, version 7")
+
+
+def test_a_model_that_gives_no_numbers_is_not_said_to_give_any(visit, serve, tmp_path):
+    save(Lost(), tmp_path / "1", "serve")
+    store = Store(one_model("lost", tmp_path))
+    store.load()
+    page = visit(serve(create_app(store)))
+    choose(page, FACE)
+    status(page, "^1 face found")
+    expect(page.get_by_text("The model gave no number.")).to_have_count(3)
