@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 import threading
 from functools import partial
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.limits import Limits, Room
 from serving.tls import Tls
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     import grpc.aio
 
 MAX_HEAD_BYTES = 16 * 2**10
-"""What h11 takes of a head that is not complete; here of all that wait for one."""
+"""What is taken of a head that is not complete; httptools itself would take any number."""
 
 
-class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+class Connection(HttpToolsProtocol):
     """uvicorn's, with an end to heads that do not come and answers that are not taken.
 
     Args:
@@ -43,7 +42,7 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
     def _waits_for_head(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
         self._watch()
@@ -61,16 +60,13 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         if self.transport.is_closing() or not self._waits_for_head:
             self._unwatch()
         elif self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse_long_head()
+            self._refuse(431, f"a request's head must have at most {MAX_HEAD_BYTES} bytes")
         else:
             self._watch()
 
     def send_400_response(self, _: str) -> None:
-        """Refuses what is no HTTP; uvicorn calls it while it handles what h11 says of that."""
-        if getattr(sys.exc_info()[1], "error_status_hint", 400) == 431:
-            self._refuse_long_head()
-        else:
-            self._refuse(400, "Invalid HTTP request received")
+        """Refuses what httptools says is no HTTP."""
+        self._refuse(400, "Invalid HTTP request received")
 
     def timeout_keep_alive_handler(self) -> None:
         """Closes a connection that was idle, at last even on a client that takes no answer."""
@@ -86,9 +82,6 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-    def _refuse_long_head(self) -> None:
-        self._refuse(431, f"a request's head must have at most {MAX_HEAD_BYTES} bytes")
 
     def _late(self) -> None:
         if self._head_bytes:
