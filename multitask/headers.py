@@ -46,6 +46,7 @@ def claimed_pixels(image_bytes: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: it begins as a JPEG and has no such header.
     """
+    image_bytes = tf.ensure_shape(image_bytes, ())  # which those of tf.numpy_function don't tell
     return tf.cond(
         tf.equal(tf.strings.substr(image_bytes, 0, 2), b"\xff\xd8"),
         lambda: tf.reduce_prod(tf.io.extract_jpeg_shape(image_bytes, tf.int64)[:2]),
