@@ -146,6 +146,11 @@ class Run:
         return _read_json(self.folder / "summary.json")
 
     @property
+    def learned(self) -> tuple[str, ...]:
+        """The names of the tasks that it has learned; until training ends, of those it was asked to."""
+        return tuple((self.summary or {}).get("learned", self.config.tasks))
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """What `training.evaluate` found last; None if it has not been called."""
         return _read_json(self.folder / EVALUATION)

@@ -50,9 +50,8 @@ def start_from(network: keras.Model, config: TrainConfig) -> None:
             f"{run.config.image_size}, image_size {config.image_size}: choose --image-size "
             f"{run.config.image_size}, or a run whose trunk ends in global pooling"
         ) from error
-    learned = (run.summary or {}).get("learned", run.config.tasks)
     for task in config.chosen_tasks:
-        if task.name in learned:
+        if task.name in run.learned:
             network.get_layer(task.name).set_weights(other.get_layer(task.name).get_weights())
         else:
             logger.info("%s: not learned by %s; its head starts from random weights", task.name, run.folder)

@@ -24,13 +24,12 @@ def taught(config: TrainConfig, examples: Examples) -> Taught | None:
     answers: dict[str, list[np.ndarray]] = {}
     for name in config.teachers:
         run = run_named(name)
-        known = (run.summary or {}).get("learned", run.config.tasks)
-        tasks = [task for task in config.chosen_tasks if task.name in known]
+        tasks = [task for task in config.chosen_tasks if task.name in run.learned]
         if run.config.image_size != config.image_size or not tasks:
             raise UserError(
                 f"a teacher takes pictures of the same size, {config.image_size}, and knows one of "
                 f"{', '.join(config.tasks)}; received {run.folder}, which takes {run.config.image_size} and "
-                f"knows {', '.join(known)}: choose another of --teachers"
+                f"knows {', '.join(run.learned)}: choose another of --teachers"
             )
         for task, found in _answers(average_flips(run.best_model()), tasks, examples).items():
             answers.setdefault(task, []).append(found)
