@@ -69,8 +69,8 @@ class TrainConfig:
         weight_decay: AdamW's, on kernels alone.
         weight_averaging: share that the running average of the weights keeps at each step; the averages are
             what is validated and kept as the best model. 0: no average.
-        mixup: a of Beta(a, a), from which the share is drawn that a picture keeps of itself and its labels,
-            the rest being another's of its batch: the larger, the nearer to halves. 0: no blends.
+        mixup: a of Beta(a, a), from which is drawn by which shares a picture and another of its batch are
+            blended, and their labels, the larger share its own: the larger a, the nearer to halves. 0: none.
         dropout: rate before each head's dense layer.
         label_smoothing: of categorical and binary tasks.
         balancing: what the tasks' losses or gradients weigh in the shared trunk; see docs/balancing.md.
