@@ -17,13 +17,13 @@ from models import flips
 from multitask.errors import run_command
 from multitask.tasks import MISSING, TASKS, Task
 from training import figures
+from training.answers import logits_of
 from training.commands import parse
 from training.datasets.prepare import state_of
 from training.groups import figures_by_group, group_tables, ungrouped, ungrouped_in_words
 from training.labels import columns_of, labels_of
 from training.metrics import evaluate_answers
-from training.pipeline import Examples, evaluation_batches, examples_of
-from training.progress import track
+from training.pipeline import Examples, examples_of
 from training.runs import EVALUATION, EVALUATION_BY_FLIPS, Run, write_json
 
 PREDICTIONS = {False: "predictions.npz", True: "predictions_flips.npz"}
@@ -127,13 +127,11 @@ def predict(
 ) -> dict[str, np.ndarray]:
     """Decoded answers to all examples, in their order: as `Task.decode` names them."""
     parts: dict[str, list[np.ndarray]] = {}
-    batches = evaluation_batches(examples, tasks, batch_size)
-    for images, _, _ in track(batches, "evaluating", len(batches)):
-        logits = model(images, training=False)
+    for logits in logits_of(model, tasks, examples, "evaluating", batch_size):
         for task in tasks:
             for name, answer in task.decode(logits[task.name]).items():
                 parts.setdefault(name, []).append(np.asarray(answer))
-    return {name: np.concatenate(part)[: len(examples)] for name, part in parts.items()}
+    return {name: np.concatenate(part) for name, part in parts.items()}
 
 
 def quality(task: Task, figures: dict[str, Any] | None) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 from models.flips import average_flips
 from multitask.errors import UserError
 from multitask.tasks import Task
+from training.answers import logits_of
 from training.config import TrainConfig
-from training.pipeline import Examples, Taught, evaluation_batches
-from training.progress import track
+from training.pipeline import Examples, Taught
 from training.start import run_named
 
 
@@ -38,11 +38,8 @@ def taught(config: TrainConfig, examples: Examples) -> Taught | None:
 
 def _answers(model: keras.Model, tasks: list[Task], examples: Examples) -> dict[str, np.ndarray]:
     parts: dict[str, list[np.ndarray]] = {task.name: [] for task in tasks}
-    batches = evaluation_batches(examples, tasks, 128)
-    for images, _, _ in track(batches, "asking a teacher", len(batches)):
-        logits = model(images, training=False)
+    for logits in logits_of(model, tasks, examples, "asking a teacher"):
         for task in tasks:
             probabilities = keras.ops.sigmoid if task.kind == "binary" else keras.ops.softmax
-            of_task = keras.ops.cast(logits[task.name], "float32")
-            parts[task.name].append(np.asarray(probabilities(of_task), np.float16))
-    return {task: np.concatenate(found)[: len(examples)] for task, found in parts.items()}
+            parts[task.name].append(np.asarray(probabilities(logits[task.name]), np.float16))
+    return {task: np.concatenate(found) for task, found in parts.items()}
