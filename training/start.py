@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from models.trunks import GROWN_FROM
 from multitask.errors import UserError
 from training.config import TrainConfig
 from training.runs import Run
@@ -27,8 +28,9 @@ def run_named(name: str) -> Run:
 def start_from(network: keras.Model, config: TrainConfig) -> None:
     """Gives `network` the weights that `config.start_from` names, if it names any.
 
-    Pictures may be of another size where that does not change the shapes of the trunk's weights. A head whose
-    task the other model hasn't learned stays as it is, which is named in the log.
+    The other's trunk may lack blocks of this one, which then stay as they are. Pictures may be of another
+    size where that does not change the shapes of the trunk's weights. A head whose task the other model
+    hasn't learned stays as it is, which is named in the log.
 
     Raises:
         UserError: no run, no finished epoch, another trunk, or pictures of a size that doesn't fit.
@@ -36,14 +38,17 @@ def start_from(network: keras.Model, config: TrainConfig) -> None:
     if config.start_from is None:
         return
     run = run_named(config.start_from)
-    if run.config.trunk != config.trunk:
+    if run.config.trunk not in (config.trunk, GROWN_FROM.get(config.trunk)):
         raise UserError(
-            f"start_from must be a run with the same trunk; received {run.folder} with {run.config.trunk}, "
-            f"trunk {config.trunk}: choose --trunk {run.config.trunk}, or another run"
+            "start_from must be a run with the same trunk, or one that it grows from; received "
+            f"{run.folder} with {run.config.trunk}, trunk {config.trunk}: choose --trunk {run.config.trunk}, "
+            "or another run"
         )
     other = run.best_model()
     try:
-        network.get_layer("trunk").set_weights(other.get_layer("trunk").get_weights())
+        for layer in other.get_layer("trunk").layers:
+            if layer.weights:
+                network.get_layer("trunk").get_layer(layer.name).set_weights(layer.get_weights())
     except ValueError as error:
         raise UserError(
             f"the weights of {config.trunk} are made for one size of pictures; received {run.folder} of "

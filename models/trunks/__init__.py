@@ -14,12 +14,13 @@ from models.trunks import (
     resnet,
     resnet50,
     seresnet,
+    seresnet_deep,
     vgg,
 )
 from models.trunks.transfer import set_trainable_top
 from multitask.errors import UserError
 
-__all__ = ["PRETRAINED", "TRUNKS", "build_trunk", "check_trunk", "set_trainable_top"]
+__all__ = ["GROWN_FROM", "PRETRAINED", "TRUNKS", "build_trunk", "check_trunk", "set_trainable_top"]
 
 TRUNKS: dict[str, Callable[[int], keras.Model]] = {
     "lenet": lenet.build,
@@ -28,10 +29,13 @@ TRUNKS: dict[str, Callable[[int], keras.Model]] = {
     "googlenet": googlenet.build,
     "resnet": resnet.build,
     "seresnet": seresnet.build,
+    "seresnet_deep": seresnet_deep.build,
     "resnet50": resnet50.build,
     "mobilenet": mobilenet.build,
 }
 
+GROWN_FROM = {"seresnet_deep": "seresnet"}
+"""Trunks that others hold, layer by layer, and begin with."""
 PRETRAINED = "pretrained:"
 """What the name of a trunk begins with that is a network of keras.applications."""
 

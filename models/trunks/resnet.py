@@ -16,6 +16,9 @@ SMALLEST = 16
 STAGES = ((32, 1), (64, 2), (128, 2), (256, 2))
 """Channels and stride of each residual block."""
 
+Blocks = tuple[tuple[int, int] | tuple[int, int, int], ...]
+"""Channels and stride of each residual block, and how many more of its width and stride 1 follow it."""
+
 
 def build(image_size: int) -> keras.Model:
     """A strided 3x3 stem, four residual blocks of two 3x3 convolutions, global average pooling.
@@ -37,7 +40,7 @@ def build(image_size: int) -> keras.Model:
 def residual(
     name: str,
     image_size: int,
-    blocks: tuple[tuple[int, int], ...],
+    blocks: Blocks,
     gate: Callable[[Any, str], Any] = lambda x, name: x,
 ) -> keras.Model:
     """A strided 3x3 stem, residual blocks of two 3x3 convolutions, global average pooling.
@@ -45,7 +48,9 @@ def residual(
     Args:
         name: of the trunk, for errors.
         image_size: height and width of the pictures, at least 16.
-        blocks: channels and stride of each.
+        blocks: what `Blocks` says. Those that follow another, named as it and by a letter from b on, add
+            nothing to their shortcut at first: so a network grows from one without them, whose answers it
+            begins with (Chen et al. 2016, "Net2Net", section 2.3).
         gate: (features [N, H, W, C], what names of layers begin with) -> what a block adds to its shortcut.
 
     Returns:
@@ -57,13 +62,17 @@ def residual(
     image, x = pixels(name, image_size, SMALLEST)
     x = _convolution(x, blocks[0][0], stride=2, name="stem")  # [N, S/2, S/2, channels of the first block]
     x = layers.ReLU(name="stem_relu")(x)
-    for number, (channels, stride) in enumerate(blocks, start=1):
+    for number, (channels, stride, *more) in enumerate(blocks, start=1):
         x = _block(x, channels, stride, f"block{number}", gate)
+        for letter in "bcdefgh"[: sum(more)]:
+            x = _block(x, channels, 1, f"block{number}{letter}", gate, start="zeros")
     x = layers.GlobalAveragePooling2D(name="pool")(x)  # [N, C]
     return keras.Model(image, x, name="trunk")
 
 
-def _block(x: Any, channels: int, stride: int, name: str, gate: Callable[[Any, str], Any]) -> Any:
+def _block(
+    x: Any, channels: int, stride: int, name: str, gate: Callable[[Any, str], Any], start: str = "ones"
+) -> Any:
     shortcut = x
     if stride > 1:
         shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)
@@ -71,12 +80,14 @@ def _block(x: Any, channels: int, stride: int, name: str, gate: Callable[[Any, s
         shortcut = _convolution(shortcut, channels, size=1, name=f"{name}_shortcut")
     x = _convolution(x, channels, stride=stride, name=f"{name}_1")
     x = layers.ReLU(name=f"{name}_relu1")(x)
-    x = _convolution(x, channels, name=f"{name}_2")
+    x = _convolution(x, channels, name=f"{name}_2", scale=start)
     x = layers.Add(name=f"{name}_add")([gate(x, name), shortcut])
     return layers.ReLU(name=f"{name}_relu2")(x)
 
 
-def _convolution(x: Any, channels: int, name: str, size: int = 3, stride: int = 1) -> Any:
+def _convolution(
+    x: Any, channels: int, name: str, size: int = 3, stride: int = 1, scale: str = "ones"
+) -> Any:
     x = layers.Conv2D(channels, size, stride, "same", use_bias=False, name=f"{name}_conv")(x)
     # Keras's momentum of 0.99 is still far from the true statistics after a few hundred steps.
-    return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return layers.BatchNormalization(momentum=0.9, gamma_initializer=scale, name=f"{name}_norm")(x)

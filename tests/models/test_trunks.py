@@ -28,6 +28,7 @@ AT_64 = {
     "resnet": 1_229_280,
     "resnet50": 1_916_128,
     "seresnet": 1_646_592,
+    "seresnet_deep": 1_816_504,
     "mobilenet": 280_056,
 }
 

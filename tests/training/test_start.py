@@ -36,6 +36,23 @@ def test_training_starts_where_the_other_run_ended(tiny):
     assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], rel=1e-5)
 
 
+def test_a_deeper_trunk_begins_with_the_answers_of_the_one_it_grows_from(tiny):
+    config = tiny("shallow", trunk="seresnet")
+    shallow = Run.start(config)
+    network = build_model(config)
+    network.save(shallow.folder / "best.keras")
+    grown = tiny(trunk="seresnet_deep", start_from=shallow.folder)
+    deep = build_model(grown)
+    start_from(deep, grown)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    before = network.predict(images, verbose=0)
+    for task, logits in deep.predict(images, verbose=0).items():
+        np.testing.assert_allclose(logits, before[task], atol=1e-5)
+    assert deep.count_params() > network.count_params()
+    with pytest.raises(UserError, match=r"or one that it grows from; .* choose --trunk seresnet,"):
+        train(tiny("back", trunk="resnet", start_from=shallow.folder))
+
+
 def test_a_head_that_was_chosen_but_not_learned_is_not_taken(tiny, earlier, caplog):
     caplog.set_level("INFO", logger="training")
     (earlier.folder / "summary.json").write_text('{"learned": ["age"]}')
@@ -46,7 +63,7 @@ def test_a_head_that_was_chosen_but_not_learned_is_not_taken(tiny, earlier, capl
 
 def test_another_trunk_or_no_run_is_named(tiny, earlier, tmp_path):
     with pytest.raises(
-        UserError, match=r"start_from must be a run with the same trunk; .* choose --trunk resnet"
+        UserError, match=r"start_from must be a run with the same trunk, .* choose --trunk resnet"
     ):
         train(tiny(trunk="lenet", start_from=earlier.folder))
     lenet = Run.start(tiny("lenet"))
