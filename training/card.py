@@ -61,6 +61,9 @@ def publish(run: Run, to: Path, title: str = "Age, emotion and gender from a fac
         title=title,
         questions=" and ".join(", ".join(found["tasks"]).rsplit(", ", 1)),
         facts=_facts(run),
+        calibration=" (`summary.json` has the numbers that its logits are divided by)"
+        if (run.summary or {}).get("temperatures")
+        else "",
         figures="\n".join(_figures(run)),
         groups="\n".join(_groups(run, found)),
         data="\n\n".join(_data(run.config)),

@@ -126,10 +126,11 @@ class EpochEnd(keras.callbacks.Callback):
         if self._run.config.weight_averaging:
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
-    def finish(self, learned: list[Task], examples: int) -> None:
+    def finish(self, learned: list[Task], examples: int, temperatures: dict[str, float]) -> None:
         """Writes the summary that marks the run as finished; peak_memory is the whole process's, in bytes."""
         summary = {
             "learned": [task.name for task in learned],
+            "temperatures": temperatures,
             "examples": examples,
             "epochs": self.epochs_done,
             "best_val_loss": float(self._state["best"]),

@@ -46,6 +46,8 @@ class TrainConfig:
     Args:
         run: folder of the run; one that was started with the same settings is resumed.
         datasets: sources of examples, mixed; names of training.datasets.DATASETS, as `name` or `name/config`.
+        splits: what is learned from. With "validation" among them, figures of validation are of examples that
+            are learned, so it takes keep "last": for when settings are found.
         tasks: what the model learns, names of multitask.tasks.TASKS; examples without a label for any of
             them are left out.
         approach: "functional": one trunk, a head per task; "naive": one network for one task.
@@ -56,8 +58,9 @@ class TrainConfig:
         unfrozen_layers: the last layers of the trunk that fine-tuning trains; all if not given.
         fine_tuning_rate: as learning_rate, of fine-tuning.
         start_from: what the network's weights are before its first step: a run's folder (of its best model),
-            or "pretrained" (the model that comes with the project). Its trunk must be the same, and for most
-            trunks its image_size; heads of tasks that it hasn't learned start from random weights.
+            or "pretrained" (the model that comes with the project). Its trunk must be the same, or one
+            that this trunk grows from (seresnet_deep from seresnet), and for most trunks its image_size;
+            heads of tasks that it hasn't learned start from random weights.
         teachers: runs, or "pretrained", whose models' mean answers to each training picture (not varied) are
             learned beside its labels, and in place of those it lacks.
         distillation: what the teachers' answers count; a label counts the rest to 1.
@@ -79,6 +82,8 @@ class TrainConfig:
         keep: which model is kept: "best", of the epoch with the lowest validation loss; "last", of the last
             one, which suits a rate that falls to 0 and labels that are blended or taught: the loss in
             validation is against whole ones.
+        calibrate: divide each head's logits, once training has ended, by a temperature found on the
+            validation split (training.temperatures); with that among `splits`, by that of start_from's run.
         seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
         precision: Keras's dtype policy.
         xla: compile the training step; then two runs agree only to rounding.
@@ -93,6 +98,7 @@ class TrainConfig:
 
     run: Path = Path("runs/drawn")
     datasets: tuple[str, ...] = ("synthetic_faces",)
+    splits: tuple[Literal["train", "validation"], ...] = ("train",)
     tasks: tuple[str, ...] = tuple(TASKS)
     approach: Literal["functional", "naive"] = "functional"
     trunk: str = "resnet"
@@ -117,6 +123,7 @@ class TrainConfig:
     task_weights: dict[str, float] = field(default_factory=dict)
     patience: int = 0
     keep: Literal["best", "last"] = "best"
+    calibrate: bool = False
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     xla: bool = False
@@ -131,7 +138,7 @@ class TrainConfig:
         for name in ("run", "data_dir", "manual_dir"):
             path = getattr(self, name)
             object.__setattr__(self, name, path if path is None else Path(path))
-        for name in ("datasets", "tasks", "teachers"):
+        for name in ("datasets", "splits", "tasks", "teachers"):
             names = getattr(self, name)
             object.__setattr__(self, name, (names,) if isinstance(names, str | Path) else tuple(names))
         # As paths are: so that a run can be judged from any folder.
@@ -151,6 +158,7 @@ class TrainConfig:
             f"the naive approach trains one task a run; received {' '.join(self.tasks)}: name one by --tasks",
         )
         check_trunk(self.trunk, self.weights and RANDOM)  # a file is looked for when the network is built
+        self._check_splits()
         self._check_fine_tuning()
         self._check_balancing()
         for name in ("image_size", "epochs", "batch_size"):
@@ -173,6 +181,23 @@ class TrainConfig:
             _check(0 <= value <= 1, f"augmentation.{part.name} must be in [0, 1]; received {value}")
         _check(
             self.augmentation.zoom < 1, "augmentation.zoom must be below 1; received 1: nothing would be left"
+        )
+
+    def _check_splits(self) -> None:
+        wrong = not self.splits or len(set(self.splits)) < len(self.splits)
+        _check(
+            not wrong and set(self.splits) <= {"train", "validation"},
+            f"splits must be train, validation or both; received {' '.join(self.splits) or 'none'}",
+        )
+        _check(
+            "validation" not in self.splits or (self.keep == "last" and not self.patience),
+            "what is learned from can't choose an epoch: with validation among splits, keep must be last and "
+            f"patience 0; received keep {self.keep}, patience {self.patience}",
+        )
+        _check(
+            not (self.calibrate and "validation" in self.splits) or self.start_from is not None,
+            "temperatures are found on what is not learned from; received calibrate with validation among "
+            "splits and no start_from to take them from",
         )
 
     def _check_fine_tuning(self) -> None:

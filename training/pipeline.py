@@ -5,7 +5,7 @@ reads them, any example is at hand in any order, and none has to stay in memory.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,11 +107,11 @@ class Taught:
         return labels, weights
 
 
-def examples_of(config: TrainConfig, split: str) -> Examples:
-    """A split of the data that `config` names, for the tasks that it chooses; as `load_examples`."""
+def examples_of(config: TrainConfig, *splits: str) -> Examples:
+    """Splits of the data that `config` names, for the tasks that it chooses; as `load_examples`."""
     return load_examples(
         config.datasets,
-        split,
+        splits,
         config.chosen_tasks,
         config.image_size,
         config.data_dir,
@@ -122,7 +122,7 @@ def examples_of(config: TrainConfig, split: str) -> Examples:
 
 def load_examples(
     datasets: Iterable[str],
-    split: str,
+    splits: str | Sequence[str],
     tasks: Iterable[Task],
     image_size: int,
     data_dir: Path | None = None,
@@ -131,19 +131,22 @@ def load_examples(
 ) -> Examples:
     """The examples of all `datasets` that have a label for any of `tasks`; prepares what is not yet prepared.
 
-    A dataset without that split adds none. With `cache` pictures are decoded once, to disk; without, whenever
-    they are read.
+    A dataset without a split adds none of it. With `cache` pictures are decoded once, to disk; without,
+    whenever they are read.
 
     Raises:
         UserError: an unknown dataset or split, or an archive that is not there.
     """
     builders = [prepare(name, data_dir, manual_dir) for name in datasets]
     known = dict.fromkeys(name for builder in builders for name in builder.info.splits)
-    if split not in known:
-        sources = ", ".join(builder.name for builder in builders)
-        raise UserError(f"a split of {sources} must be one of {', '.join(known)}; received {split!r}")
+    splits = (splits,) if isinstance(splits, str) else splits
+    for split in splits:
+        if split not in known:
+            sources = ", ".join(builder.name for builder in builders)
+            raise UserError(f"a split of {sources} must be one of {', '.join(known)}; received {split!r}")
     pixels, tables = [], []
-    for number, builder in enumerate(b for b in builders if split in b.info.splits):
+    parts = [(builder, split) for split in splits for builder in builders if split in builder.info.splits]
+    for number, (builder, split) in enumerate(parts):
         array, table = (decoded if cache else indexed)(builder, split, image_size)
         rows = np.arange(len(array))
         pixels.append(array)

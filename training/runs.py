@@ -21,6 +21,7 @@ import keras
 
 from multitask.errors import UserError
 from training.config import Augmentation, TrainConfig
+from training.temperatures import divide_logits
 
 EVALUATION, EVALUATION_BY_FLIPS = "evaluation.json", "evaluation_flips.json"
 PLACES = ("run", "data_dir", "manual_dir")
@@ -162,7 +163,10 @@ class Run:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def best_model(self) -> keras.Model:
-        """The model that was kept: uint8 [N, S, S, 3] -> {task: logits}.
+        """The model that was kept, its logits divided by the run's temperatures.
+
+        Returns:
+            uint8 [N, S, S, 3] -> {task: logits}.
 
         Raises:
             UserError: no epoch has ended yet.
@@ -170,7 +174,9 @@ class Run:
         path = self.folder / "best.keras"
         if not path.exists():
             raise UserError(f"{self.folder} has no finished epoch yet: train it first, by training.train")
-        return keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False)
+        divide_logits(model, (self.summary or {}).get("temperatures", {}))
+        return model
 
 
 def _read_json(path: Path) -> Any:

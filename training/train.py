@@ -30,8 +30,9 @@ from training.datasets.prepare import state_of
 from training.phases import compile_model, phases
 from training.pipeline import Examples, Taught, evaluation_batches, examples_of, training_batches
 from training.runs import Run
-from training.start import start_from
+from training.start import run_named, start_from
 from training.teachers import taught
+from training.temperatures import find_temperatures
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,10 @@ def _train(run: Run, config: TrainConfig) -> None:
         determinism.enable_op_determinism()
 
     run.keep_data({name: state_of(name) for name in config.datasets})
-    examples, validation = examples_of(config, "train"), examples_of(config, "validation")
+    examples, validation = examples_of(config, *config.splits), examples_of(config, "validation")
     from_teachers = taught(config, examples)
     learned = labelled_tasks(config, examples, from_teachers)
+    temperatures = _temperatures_before(config, learned)
     if len(validation) == 0:
         raise UserError(
             f"the best epoch is chosen by validation examples; {', '.join(config.datasets)} has none that is "
@@ -128,7 +130,23 @@ def _train(run: Run, config: TrainConfig) -> None:
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
         )
-    epoch_end.finish(learned, len(examples))
+    if config.calibrate and not temperatures:
+        temperatures = find_temperatures(run.best_model(), learned, validation)
+    epoch_end.finish(learned, len(examples), temperatures)
+
+
+def _temperatures_before(config: TrainConfig, learned: list[Task]) -> dict[str, float]:
+    """Those of the run that is started from, where validation is learned from; else none yet."""
+    if not config.calibrate or "validation" not in config.splits:
+        return {}
+    run = run_named(str(config.start_from))
+    found = (run.summary or {}).get("temperatures", {})
+    if missing := [task.name for task in learned if task.name not in found]:
+        raise UserError(
+            f"temperatures come from start_from where validation is learned; {run.folder} has none for "
+            f"{', '.join(missing)}: train it with --calibrate, or this one without"
+        )
+    return {task.name: found[task.name] for task in learned}
 
 
 def _as_they_are(examples: Examples, config: TrainConfig) -> tf.data.Dataset:
@@ -172,14 +190,21 @@ def with_gradients(network: keras.Model, config: TrainConfig) -> keras.Model:
 
 def build_model(config: TrainConfig) -> keras.Model:
     """The network of `config`, from its seed: uint8 [N, S, S, 3] -> {task: logits [N, units]}."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.precision)
     settings = config.trunk, config.image_size, config.dropout, config.weights
-    try:
+    with policy_of(config):
         if config.approach == "functional":
             return functional.build(config.chosen_tasks, *settings)
         (task,) = config.chosen_tasks
         return naive.with_named_output(task, naive.build(task, *settings))
+
+
+@contextmanager
+def policy_of(config: TrainConfig) -> Iterator[None]:
+    """Keras's dtype policy while the network of `config` is built."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        yield
     finally:
         keras.config.set_dtype_policy(policy)
 

@@ -30,6 +30,13 @@ from training.config import Augmentation, TrainConfig
         ({"mixup": -0.1}, "mixup must not be negative; received -0.1"),
         ({"distillation": 0.0}, r"distillation must be in \(0, 1\]; received 0.0"),
         ({"weight_averaging": 1.0}, r"weight_averaging must be in \[0, 1\); received 1.0"),
+        ({"splits": ("test",)}, "splits must be train, validation or both; received test"),
+        ({"splits": ()}, "splits must be train, validation or both; received none"),
+        ({"splits": ("train", "validation")}, "keep must be last and patience 0; received keep best"),
+        (
+            {"splits": ("validation",), "keep": "last", "calibrate": True},
+            "temperatures are found on what is not learned from",
+        ),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
     ],
 )
