@@ -40,7 +40,7 @@ lint: $(READY) ## formatting, style and types
 soak: $(READY) ## what takes long; run by hand
 	$(BIN)/python -m pytest -m soak -s
 
-peers: $(READY) ## PyTorch for processors alone, which benchmarks --peers compare with (Linux, Python 3.11)
+peers: $(READY) ## PyTorch for processors alone, for training.train --engine torch and benchmarks --peers (Linux, Python 3.11)
 	$(BIN)/uv pip install $(TORCH) --require-hashes -r requirements-peers.lock
 
 serving-peers: $(SERVING_PEERS)/ready ## LitServe and KServe's SDK, which benchmarks.serving --peers compares with (2 GB)

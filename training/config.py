@@ -85,7 +85,11 @@ class TrainConfig:
         calibrate: divide each head's logits, once training has ended, by a temperature found on the
             validation split (training.temperatures); with that among `splits`, by that of start_from's run.
         seed: of weights, dropout, order and augmentation: two runs on one machine are equal.
-        precision: Keras's dtype policy.
+        precision: Keras's dtype policy; by the engine "torch", what convolutions and dense layers compute in
+            during training, float32 or mixed_bfloat16: the model that is kept computes in float32.
+        engine: what computes the training steps: "tensorflow", or "torch", PyTorch's compiler (the extra
+            `peers`), for the trunks resnet and seresnet; on processors with matrix units for bfloat16 it
+            takes with mixed_bfloat16 a fraction of the time.
         xla: compile the training step; then two runs agree only to rounding.
         gradients: "derived": by hand, as multitask.ops has them; "autodiff": TensorFlow's, of Keras's layers;
             "fastest": by hand for batch normalization alone, where that is faster on a processor. The
@@ -126,6 +130,7 @@ class TrainConfig:
     calibrate: bool = False
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    engine: Literal["tensorflow", "torch"] = "tensorflow"
     xla: bool = False
     gradients: Literal["derived", "autodiff", "fastest"] = "autodiff"
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -161,6 +166,7 @@ class TrainConfig:
         self._check_splits()
         self._check_fine_tuning()
         self._check_balancing()
+        self._check_engine()
         for name in ("image_size", "epochs", "batch_size"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
         for name in (
@@ -198,6 +204,23 @@ class TrainConfig:
             not (self.calibrate and "validation" in self.splits) or self.start_from is not None,
             "temperatures are found on what is not learned from; received calibrate with validation among "
             "splits and no start_from to take them from",
+        )
+
+    def _check_engine(self) -> None:
+        if self.engine == "tensorflow":
+            return
+        _check(
+            self.gradients == "autodiff" and not self.xla,
+            'the engine "torch" differentiates and compiles by itself; received gradients '
+            f"{self.gradients!r}, xla {self.xla}: leave them at autodiff and False",
+        )
+        _check(
+            self.balancing in ("equal", "given"),
+            f'balancing must be equal or given by the engine "torch"; received {self.balancing!r}',
+        )
+        _check(
+            self.precision != "mixed_float16",
+            'precision must be float32 or mixed_bfloat16 by the engine "torch"; received mixed_float16',
         )
 
     def _check_fine_tuning(self) -> None:

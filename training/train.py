@@ -29,6 +29,7 @@ from training.config import TrainConfig
 from training.datasets.prepare import state_of
 from training.phases import compile_model, phases
 from training.pipeline import Examples, Taught, evaluation_batches, examples_of, training_batches
+from training.pytorch import by_torch
 from training.runs import Run
 from training.start import run_named, start_from
 from training.teachers import taught
@@ -95,7 +96,10 @@ def _train(run: Run, config: TrainConfig) -> None:
     if not run.history:  # else the checkpoint has what came of them
         start_from(network, config)
     trained = with_gradients(network, config)
-    model = balance(trained, config.balancing, config.seed, steps)
+    if config.engine == "torch":
+        model = by_torch(trained, config, steps)
+    else:
+        model = balance(trained, config.balancing, config.seed, steps)
     schedule = phases(config)
     optimizers = [compile_model(model, config, learned, steps, phase) for phase in schedule]
     unlabelled = [task.name for task in learned if not validation.labelled(task).any()]
@@ -200,9 +204,9 @@ def build_model(config: TrainConfig) -> keras.Model:
 
 @contextmanager
 def policy_of(config: TrainConfig) -> Iterator[None]:
-    """Keras's dtype policy while the network of `config` is built."""
+    """Keras's dtype policy while the network of `config` is built; PyTorch's steps have a precision apart."""
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.precision)
+    keras.config.set_dtype_policy(config.precision if config.engine == "tensorflow" else "float32")
     try:
         yield
     finally:

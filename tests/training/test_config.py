@@ -37,6 +37,9 @@ from training.config import Augmentation, TrainConfig
             {"splits": ("validation",), "keep": "last", "calibrate": True},
             "temperatures are found on what is not learned from",
         ),
+        ({"engine": "torch", "gradients": "derived"}, 'the engine "torch" differentiates .* by itself'),
+        ({"engine": "torch", "balancing": "pcgrad"}, "balancing must be equal or given by the engine"),
+        ({"engine": "torch", "precision": "mixed_float16"}, "precision must be float32 or mixed_bfloat16"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
     ],
 )
