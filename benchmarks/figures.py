@@ -7,7 +7,14 @@ import numpy as np
 
 from benchmarks.ways import FASTEST, PEERS, WAYS
 
-PAIRS = (("derived", "built-in"), ("fastest", "built-in"), ("derived, XLA", "built-in, XLA"))
+PAIRS = (
+    ("derived", "built-in"),
+    ("fastest", "built-in"),
+    ("derived, XLA", "built-in, XLA"),
+    ("built-in, bfloat16", "built-in"),
+    ("by PyTorch", "built-in"),
+    ("by PyTorch, bfloat16", "built-in"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -99,7 +99,7 @@ def build(children: list[Child], function: str, *arguments: Any) -> None:
         try:
             child.answer()
         except ChildFailedError as error:
-            if child.way.engine not in ("torch", "peer server"):
+            if child.way.engine not in ("torch", "by torch", "peer server"):
                 raise
             print(f"left out: {error}", file=sys.stderr)
             children.remove(child)

@@ -19,7 +19,8 @@ from multitask import layers
 from multitask.tasks import TASKS
 from training.config import TrainConfig
 from training.phases import compile_model
-from training.train import with_gradients
+from training.pytorch import by_torch
+from training.train import policy_of, with_gradients
 
 
 def training_step(way: Way, trunk: str, batch_size: int, image_size: int) -> tuple[int, Callable[[], float]]:
@@ -36,8 +37,16 @@ def training_step(way: Way, trunk: str, batch_size: int, image_size: int) -> tup
     gradients: Literal["derived", "autodiff", "fastest"] = (
         way.engine if way.engine in ("derived", "fastest") else "autodiff"
     )
-    config = TrainConfig(gradients=gradients, xla=way.compiled)
-    model = with_gradients(with_heads(trunk, image_size), config)
+    config = TrainConfig(
+        gradients=gradients,
+        xla=way.compiled,
+        engine="torch" if way.engine == "by torch" else "tensorflow",
+        precision="mixed_bfloat16" if way.bfloat16 else "float32",
+    )
+    with policy_of(config):
+        model = with_gradients(with_heads(trunk, image_size), config)
+    if config.engine == "torch":
+        model = by_torch(model, config, steps_per_epoch=1000)
     compile_model(model, config, list(TASKS.values()), steps=1000)
     batches = iter(tf.data.Dataset.from_tensors((images, labels, weights)).cache().repeat())
     model.make_train_function()

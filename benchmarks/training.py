@@ -12,7 +12,7 @@ from benchmarks.figures import Figures, ratios
 from benchmarks.measure import build, children, take_turns
 from benchmarks.report import console, factor, progress, write
 from benchmarks.settings import Settings
-from benchmarks.ways import FASTEST, Way
+from benchmarks.ways import ENGINES, FASTEST, Way
 from multitask.errors import UserError, run_command
 
 TRUNKS = ("vgg", "resnet")
@@ -38,7 +38,7 @@ class Command(Settings):
     @property
     def ways(self) -> tuple[Way, ...]:
         """What takes turns."""
-        return (*super().ways, FASTEST)
+        return (*super().ways, FASTEST, *(ENGINES if self.peers else ()))
 
     def __post_init__(self) -> None:
         for name in self.trunks:

@@ -9,15 +9,19 @@ import pytest
 
 from benchmarks import layers, training
 from benchmarks.measure import ChildFailedError, children
-from benchmarks.ways import FASTEST, PEERS, WAYS, Way
+from benchmarks.ways import ENGINES, FASTEST, PEERS, WAYS, Way
 from multitask.errors import run_command
 
 ROOT = Path(__file__).parents[2]
-NAMES = {way.name for way in (*WAYS, FASTEST, *PEERS)}
+OF_STEPS = {way.name for way in (FASTEST, *ENGINES)}
+NAMES = {way.name for way in (*WAYS, *PEERS)} | OF_STEPS
 PAIRS = {
     "derived / built-in",
     "derived, XLA / built-in, XLA",
     "fastest / built-in",
+    "built-in, bfloat16 / built-in",
+    "by PyTorch / built-in",
+    "by PyTorch, bfloat16 / built-in",
     "best derived / best built-in",
     "best derived / best PyTorch",
 }
@@ -54,7 +58,7 @@ def ended_with(code, command, *arguments):
             layers,
             ["--only", "relu", "dense"],
             {"relu, 32, 64x64", "relu, 256, 8x8", "dense, 256 to 101"},
-            {name for name in NAMES if name != "fastest" and "compiled" not in name},
+            {name for name in NAMES - OF_STEPS if "compiled" not in name},
         ),
     ],
 )
@@ -84,7 +88,9 @@ def test_without_peers_pytorch_is_not_asked_for(tmp_path):
     training.main([*QUICK, "--trunks", "vgg", "--json", str(tmp_path / "figures.json")])
     written = json.loads((tmp_path / "figures.json").read_text())
     assert set(written["measured"]["vgg"]["figures"]) == {way.name for way in (*WAYS, FASTEST)}
-    assert set(written["measured"]["vgg"]["ratios"]) == PAIRS - {"best derived / best PyTorch"}
+    assert set(written["measured"]["vgg"]["ratios"]) == {
+        pair for pair in PAIRS if "PyTorch" not in pair and "bfloat16" not in pair
+    }
 
 
 @pytest.mark.parametrize(
