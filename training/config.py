@@ -250,6 +250,11 @@ class TrainConfig:
             _check(weight > 0, f"task_weights must be positive; received {weight} for {name}")
 
     @property
+    def policy(self) -> str:
+        """Keras's dtype policy of the network: by the engine "torch" the steps alone have another."""
+        return self.precision if self.engine == "tensorflow" else "float32"
+
+    @property
     def chosen_tasks(self) -> tuple[Task, ...]:
         """The tasks of `tasks`, in TASKS' order."""
         return tuple(task for name, task in TASKS.items() if name in self.tasks)

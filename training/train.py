@@ -204,9 +204,9 @@ def build_model(config: TrainConfig) -> keras.Model:
 
 @contextmanager
 def policy_of(config: TrainConfig) -> Iterator[None]:
-    """Keras's dtype policy while the network of `config` is built; PyTorch's steps have a precision apart."""
+    """Keras's dtype policy while the network of `config` is built."""
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.precision if config.engine == "tensorflow" else "float32")
+    keras.config.set_dtype_policy(config.policy)
     try:
         yield
     finally:

@@ -6,12 +6,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models import functional
 from multitask.tasks import TASKS
 from training.config import TrainConfig
 from training.pipeline import examples_of
 from training.runs import Run, write_json
+from training.train import train
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +54,28 @@ def tiny(data_dir: Path, tmp_path: Path) -> Callable[..., TrainConfig]:
         "data_dir": data_dir,
     }
     return lambda run="run", **own: TrainConfig(run=tmp_path / run, **{**settings, **own})
+
+
+@pytest.fixture
+def kill(monkeypatch) -> Callable[[TrainConfig], None]:
+    """Trains, and ends it as its second epoch ends: the metrics are written, the checkpoint is not."""
+
+    def train_and_kill(config: TrainConfig) -> None:
+        save, calls = tf.train.CheckpointManager.save, []
+
+        def killed_the_second_time(manager):
+            calls.append(manager)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return save(manager)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(tf.train.CheckpointManager, "save", killed_the_second_time)
+            with pytest.raises(KeyboardInterrupt):
+                train(config)
+        assert len(Run.open(config.run).history) == 2
+
+    return train_and_kill
 
 
 @pytest.fixture

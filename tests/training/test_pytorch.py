@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from models import functional
+from models.trunks.transfer import parts_of
 from multitask.errors import UserError
 from multitask.tasks import TASKS
-from training.runs import Run
+from training.elsewhere import check_formats
 from training.train import train
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make peers")
@@ -82,7 +83,7 @@ def test_logits_gradients_and_statistics_are_kerass(model):
     "more", [{"weight_averaging": 0.9}, {"frozen_epochs": 1}], ids=["averaged", "in phases"]
 )
 def test_a_training_is_that_of_tensorflow(tiny, more):
-    settings = {"trunk": "resnet", "dropout": 0.0, **more}
+    settings = {"trunk": "resnet", "image_size": 16, "dropout": 0.0, **more}
     ours = train(tiny("ours", engine="torch", **settings))
     theirs = train(tiny("theirs", **settings))
     for one, other in zip(ours.history, theirs.history, strict=True):
@@ -90,23 +91,22 @@ def test_a_training_is_that_of_tensorflow(tiny, more):
             assert one[name] == pytest.approx(other[name], rel=0.02), name
 
 
-def test_a_killed_run_goes_on_to_the_same_end(tiny, monkeypatch):
-    settings = {"trunk": "seresnet", "engine": "torch", "epochs": 3, "weight_averaging": 0.9, "dropout": 0.3}
+def test_a_killed_run_goes_on_to_the_same_end(tiny, kill):
+    settings = {"trunk": "resnet", "image_size": 16, "engine": "torch", "epochs": 3, "weight_averaging": 0.9}
     whole = train(tiny("whole", **settings))
-    save, calls = tf.train.CheckpointManager.save, []
-
-    def killed_the_second_time(manager):
-        calls.append(manager)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return save(manager)
-
-    monkeypatch.setattr(tf.train.CheckpointManager, "save", killed_the_second_time)
-    with pytest.raises(KeyboardInterrupt):
-        train(tiny("killed", **settings))
+    kill(tiny("killed", **settings))
     resumed = train(tiny("killed", **settings))
     assert [e["loss"] for e in resumed.history] == pytest.approx([e["loss"] for e in whole.history], rel=1e-4)
-    assert Run.open(tiny("killed").run).history == resumed.history
+
+
+def test_steps_in_bfloat16_leave_a_model_of_float32(tiny):
+    settings = {"trunk": "resnet", "image_size": 16, "engine": "torch", "epochs": 1, "dropout": 0.0}
+    half = train(tiny("half", precision="mixed_bfloat16", **settings))
+    whole = train(tiny("whole", **settings))
+    assert half.history[0]["loss"] != whole.history[0]["loss"]
+    assert half.history[0]["loss"] == pytest.approx(whole.history[0]["loss"], rel=0.02)
+    assert {layer.compute_dtype for layer in parts_of(half.best_model())} == {"float32"}
+    check_formats(half, ["onnx"])
 
 
 def test_a_layer_without_counterpart_is_named(tiny):

@@ -40,7 +40,7 @@ def check_formats(run: Run, formats: Sequence[FormatName]) -> None:
                     f"the format {name} needs the package {package}, which is not installed: "
                     "pip install '.[elsewhere]'"
                 )
-        if run.config.precision != "float32":
+        if run.config.policy != "float32":
             raise UserError(
                 f"the format {name} holds networks of precision float32; received {run.folder} "
                 f"of {run.config.precision}: train it in float32, or leave {name} out"

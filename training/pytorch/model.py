@@ -27,6 +27,8 @@ class TorchModel(keras.Model):
         bfloat16: whether PyTorch computes convolutions and dense layers in bfloat16; weights stay float32.
     """
 
+    train_function: Any
+
     def __init__(
         self,
         inputs: Any,
