@@ -61,9 +61,6 @@ def publish(run: Run, to: Path, title: str = "Age, emotion and gender from a fac
         title=title,
         questions=" and ".join(", ".join(found["tasks"]).rsplit(", ", 1)),
         facts=_facts(run),
-        calibration=" (`summary.json` has the numbers that its logits are divided by)"
-        if (run.summary or {}).get("temperatures")
-        else "",
         figures="\n".join(_figures(run)),
         groups="\n".join(_groups(run, found)),
         data="\n\n".join(_data(run.config)),
@@ -140,6 +137,11 @@ def _facts(run: Run) -> str:
     return (
         f"{summary['parameters']:,} parameters ({weight:.1f} MB), trunk `{run.config.trunk}`, pictures of "
         f"{size}x{size} pixels, learned from {summary['examples']:,} pictures."
+        + (
+            "\nIts logits are divided by the temperatures in `summary.json`."
+            if summary.get("temperatures")
+            else ""
+        )
     )
 
 
