@@ -89,7 +89,7 @@ class TrainConfig:
             during training, float32 or mixed_bfloat16: the model that is kept computes in float32.
         engine: what computes the training steps: "tensorflow", or "torch", PyTorch's compiler (the extra
             `peers`), for the trunks resnet and seresnet; on processors with matrix units for bfloat16 it
-            takes with mixed_bfloat16 a fraction of the time.
+            takes with mixed_bfloat16 about half the time.
         xla: compile the training step; then two runs agree only to rounding.
         gradients: "derived": by hand, as multitask.ops has them; "autodiff": TensorFlow's, of Keras's layers;
             "fastest": by hand for batch normalization alone, where that is faster on a processor. The
