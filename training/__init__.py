@@ -9,9 +9,10 @@ warnings.filterwarnings("ignore", message=r".*found in sys\.modules", category=R
 import multitask  # noqa: E402, F401  before anything else imports TensorFlow, and not quietly
 from training.compare import compare  # noqa: E402
 from training.comparison.matrix import CompareConfig  # noqa: E402
-from training.config import PRESETS, Augmentation, TrainConfig  # noqa: E402
+from training.config import Augmentation, TrainConfig  # noqa: E402
 from training.evaluate import evaluate  # noqa: E402
 from training.export import export  # noqa: E402
+from training.presets import PRESETS  # noqa: E402
 from training.runs import Run  # noqa: E402
 from training.train import train  # noqa: E402
 

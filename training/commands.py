@@ -11,7 +11,8 @@ import tensorflow_datasets as tfds
 import tyro
 
 from multitask.errors import UserError
-from training.config import PRESETS, TrainConfig
+from training.config import TrainConfig
+from training.presets import PRESETS
 from training.runs import Run
 
 PRESET_HELP = f"--preset {{{','.join(PRESETS)}}} chooses the defaults below."

@@ -10,7 +10,8 @@ import pytest
 from multitask.errors import UserError
 from training.card import _commands, _recipe, command_line, publish
 from training.commands import parse_config
-from training.config import PRESETS, Augmentation, TrainConfig
+from training.config import Augmentation, TrainConfig
+from training.presets import PRESETS
 from training.runs import Run
 from training.train import train
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from multitask.tasks import TASKS
-from training.config import PRESETS
 from training.export import export
+from training.presets import PRESETS
 from training.runs import Run
 from training.start import SHIPPED, start_from
 from training.train import build_model
