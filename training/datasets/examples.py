@@ -21,6 +21,7 @@ from multitask.errors import UserError
 from multitask.images import decode_image
 from multitask.tasks import MISSING, TASKS
 from training.datasets.archives import DAMAGE
+from training.datasets.copies import disagreement
 from training.labels import columns_of
 
 logger = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     def _split_of(self, archive: Path) -> dict[str, str]:
         """Ids of all usable examples and the split each belongs to."""
         split_of: dict[str, str] = {}
-        copies: dict[bytes, list[str]] = collections.defaultdict(list)
+        copies: dict[bytes, list[tuple[str, dict[str, Any]]]] = collections.defaultdict(list)
         left_out: list[tuple[str, str]] = []
         seen: set[str] = set()
 
@@ -222,23 +223,27 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
                 except Rejected as error:
                     left_out.append((candidate.id, str(error)))
                     continue
-                copies[hashlib.sha256(candidate.image).digest()].append(candidate.id)
+                digest = hashlib.sha256(candidate.image).digest()
+                copies[digest].append((candidate.id, candidate.labels))
                 split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
 
         if not split_of:
             raise self._nothing_usable(archive, left_out)
 
-        for names in copies.values():
+        named = [[name for name, _ in same] for same in copies.values()]
+        for names in named:
             kept = max(names, key=lambda name: SPLITS.index(split_of[name]))
             for name in names:
                 if split_of[name] != split_of[kept]:
                     left_out.append((name, f"same picture in {split_of[kept]} ({kept})"))
                     del split_of[name]
 
-        self._settle(split_of, [[name for name in names if name in split_of] for names in copies.values()])
+        self._settle(split_of, [[name for name in names if name in split_of] for names in named])
         self._report(left_out)
         counts = collections.Counter(reason.partition(" (")[0] for _, reason in left_out)
         reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(counts.items()))
+        if apart := disagreement([labels for _, labels in same] for same in copies.values()):
+            logger.info("%s: two labels of one picture are apart, in the mean: %s", self.name, apart)
         logger.info("%s: %d examples%s", self.name, len(split_of), reasons)
         return split_of
 

@@ -30,7 +30,7 @@ class Fer2013(FacesBuilder):
 
     Known flaws: people who label it anew agree with it on about 65% of the pictures, and a few show no face.
     The labels tell what a search word and an annotator saw, not what a person felt. Under 2% show disgust, a
-    quarter happiness. About 2,800 pictures of Training and PublicTest have a copy among them, at times with
+    quarter happiness. About 2,800 pictures of Training and PublicTest have a copy among them, 3% with
     another label; of copies in different splits only the one held out longest is used. Who is shown is not
     recorded: whoever an image search found in 2013.
 

@@ -86,9 +86,14 @@ def test_each_form_gives_each_picture_upright_with_its_labels(
 def test_names_what_it_leaves_out_and_counts_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "training.datasets")
     prepared("utk_face", tmp_path, "UTKFace.tar", FILES)
-    *named, summary = [record.getMessage() for record in caplog.records if "training" in record.name]
+    *named, apart, summary = [record.getMessage() for record in caplog.records if "training" in record.name]
     assert sorted(named) == sorted(
         f"utk_face: left out {Path(name).name}: {reason}" for name, (_, reason) in LEFT_OUT.items()
+    )
+    # 61, 62 and 63 years, and 64 and 65; gender is the same.
+    assert apart == (
+        "utk_face: two labels of one picture are apart, in the mean: age 1.2 years (2 pictures), "
+        "gender 0.0% (2 pictures)"
     )
     assert summary == (
         f"utk_face: {len(USED)} examples; 3 left out: name without age, gender and race; "
