@@ -11,18 +11,23 @@ LUMA = (0.299, 0.587, 0.114)
 """What red, green and blue add to brightness. Source: ITU-R BT.601."""
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+def augment(
+    images: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation, size: int | None = None
+) -> tf.Tensor:
     """Flipped, moved, blurred, lit and partly erased copies, each picture by draws of its own.
 
     Args:
         images: uint8 [N, S, S, 3].
         seed: int64 [2]; the same seed gives the same pictures.
         augmentation: what varies and how far.
+        size: height and width of the copies; S if not given. Of pictures twice as large a copy that is not
+            moved is the mean of each 2x2 pixels, and one that is stays as sharp as a picture that was brought
+            to `size` at once; of pictures no larger than it, moving makes it smoother than that.
 
     Returns:
-        uint8 [N, S, S, 3].
+        uint8 [N, size, size, 3].
     """
-    count, size = tf.shape(images)[0], images.shape[1]
+    count, size = tf.shape(images)[0], size or images.shape[1]
     seeds = tf.random.experimental.stateless_split(seed, 14)
 
     def draw(index: int, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
@@ -40,6 +45,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> t
         scale=draw(10, 1 - augmentation.zoom, 1 + augmentation.zoom),
         rows=tf.round(draw(0, -reach, reach)),
         columns=tf.round(draw(1, -reach, reach)),
+        size=size,
     )
     if augmentation.blur:
         coarse = tf.image.resize(tf.nn.avg_pool2d(x, 2, 2, "SAME"), (size, size))
@@ -113,16 +119,22 @@ def weighted_mean(*parts: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Te
 
 
 def _moved(
-    x: tf.Tensor, mirror: tf.Tensor, angle: tf.Tensor, scale: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor
+    x: tf.Tensor,
+    mirror: tf.Tensor,
+    angle: tf.Tensor,
+    scale: tf.Tensor,
+    rows: tf.Tensor,
+    columns: tf.Tensor,
+    size: int,
 ) -> tf.Tensor:
     # Each pixel of the result is looked up where it came from, between pixels by bilinear interpolation;
     # beyond the border pictures are mirrored. All turns about the centre.
-    size = x.shape[1]
-    centre = (size - 1) / 2
-    cosine, sine, nothing = tf.cos(angle) * scale, tf.sin(angle) * scale, tf.zeros_like(angle)
+    step = x.shape[1] / size  # pixels there, from one here to the next
+    centre, centre_there = (size - 1) / 2, (x.shape[1] - 1) / 2
+    cosine, sine, nothing = step * tf.cos(angle) * scale, step * tf.sin(angle) * scale, tf.zeros_like(angle)
     across, along = mirror * cosine, -mirror * sine
-    from_column = [across, along, centre + columns - centre * (across + along)]
-    from_row = [sine, cosine, centre + rows - centre * (sine + cosine)]
+    from_column = [across, along, centre_there + step * columns - centre * (across + along)]
+    from_row = [sine, cosine, centre_there + step * rows - centre * (sine + cosine)]
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=x,
         transforms=tf.stack([*from_column, *from_row, nothing, nothing], axis=1),

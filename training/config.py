@@ -65,6 +65,9 @@ class TrainConfig:
             learned beside its labels, and in place of those it lacks.
         distillation: what the teachers' answers count; a label counts the rest to 1.
         image_size: height and width that pictures are brought to, in pixels.
+        supersampling: training pictures are read at so many times that and brought to it by turning and
+            zooming, so that they stay as sharp as those that the model is asked about; a cache of them takes
+            the square of it in room.
         epochs: passes over the training examples.
         batch_size: examples a step.
         learning_rate: the peak, reached after warmup_epochs; then a cosine down to 0.
@@ -114,6 +117,7 @@ class TrainConfig:
     teachers: tuple[str, ...] = ()
     distillation: float = 0.5
     image_size: int = 64
+    supersampling: int = 1
     epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -167,7 +171,7 @@ class TrainConfig:
         self._check_fine_tuning()
         self._check_balancing()
         self._check_engine()
-        for name in ("image_size", "epochs", "batch_size"):
+        for name in ("image_size", "supersampling", "epochs", "batch_size"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
         for name in (
             "warmup_epochs",

@@ -107,13 +107,19 @@ class Taught:
         return labels, weights
 
 
-def examples_of(config: TrainConfig, *splits: str) -> Examples:
-    """Splits of the data that `config` names, for the tasks that it chooses; as `load_examples`."""
+def examples_of(config: TrainConfig, *splits: str, larger: int = 1) -> Examples:
+    """Splits of the data that `config` names, for the tasks that it chooses; as `load_examples`.
+
+    Args:
+        config: of the run.
+        splits: names.
+        larger: of how many times the network's height and width the pictures are.
+    """
     return load_examples(
         config.datasets,
         splits,
         config.chosen_tasks,
-        config.image_size,
+        larger * config.image_size,
         config.data_dir,
         config.manual_dir,
         config.cache,
@@ -177,8 +183,11 @@ def training_batches(
     augmentation: Augmentation | None = None,
     mixup: float = 0.0,
     taught: Taught | None = None,
+    image_size: int | None = None,
 ) -> tf.data.Dataset:
     """Endless full batches from `first_step` on, in the order and with the variations that `seed` draws.
+
+    S is `image_size`, to which an augmentation brings larger pictures, or that of the pictures.
 
     Yields:
         images uint8 [batch_size, S, S, 3], {task: label [batch_size], of a quantity [batch_size, 2], from and
@@ -197,7 +206,7 @@ def training_batches(
         labels, weights = labels_and_weights(chosen)
         drawn = tf.stack([tf.constant(seed, tf.int64), step])
         if augmentation is not None:
-            images = augment(images, drawn, augmentation)
+            images = augment(images, drawn, augmentation, image_size)
         if taught or mixup:
             labels = {task.name: loss_of(task).targets(labels[task.name], task.units) for task in tasks}
         if taught:

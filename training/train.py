@@ -79,6 +79,7 @@ def _train(run: Run, config: TrainConfig) -> None:
 
     run.keep_data({name: state_of(name) for name in config.datasets})
     examples, validation = examples_of(config, *config.splits), examples_of(config, "validation")
+    varied = examples_of(config, *config.splits, larger=config.supersampling)  # the same, in the same order
     from_teachers = taught(config, examples)
     learned = labelled_tasks(config, examples, from_teachers)
     temperatures = _temperatures_before(config, learned)
@@ -113,7 +114,7 @@ def _train(run: Run, config: TrainConfig) -> None:
             epoch_end.averages = Averages(model.get_layer("trunk"), _as_they_are(examples, config))
         model.fit(
             training_batches(
-                examples,
+                varied,
                 config.chosen_tasks,
                 config.batch_size,
                 config.seed,
@@ -121,6 +122,7 @@ def _train(run: Run, config: TrainConfig) -> None:
                 augmentation=config.augmentation,
                 mixup=config.mixup,
                 taught=from_teachers,
+                image_size=config.image_size,
             ),
             validation_data=evaluation_batches(validation, config.chosen_tasks, config.batch_size),
             epochs=phase.end,

@@ -52,6 +52,18 @@ def test_shift_moves_rows_and_columns_and_reflects_borders():
     assert len(seen) > 20
 
 
+def test_pictures_twice_as_large_come_out_as_means_of_their_pixels_and_stay_sharp_when_turned():
+    means = PICTURES.reshape(COUNT, SIZE // 2, 2, SIZE // 2, 2, 3).mean(axis=(2, 4))
+    seed, size = tf.constant((0, 0), tf.int64), SIZE // 2
+    np.testing.assert_allclose(augment(PICTURES, seed, NOTHING, size), means, atol=0.5)
+    turning = dataclasses.replace(NOTHING, rotation=0.1, zoom=0.1)
+    turned, smoother = (
+        augment(tf.constant(pictures), seed, turning, size).numpy()
+        for pictures in (PICTURES, means.round().astype(np.uint8))
+    )
+    assert smoother.std() < 0.8 * means.std() < 0.8 * turned.std()
+
+
 def test_light_shifts_all_values_and_contrast_keeps_the_mean():
     brighter = varied(brightness=0.1).astype(int) - PICTURES
     assert (brighter.max(axis=(1, 2, 3)) == brighter.min(axis=(1, 2, 3))).all()

@@ -24,6 +24,7 @@ from training.config import Augmentation, TrainConfig
         ),
         ({"balancing": "given", "task_weights": {"age": 0.0}}, "task_weights must be positive; received 0.0"),
         ({"epochs": 0}, "epochs must be at least 1; received 0"),
+        ({"supersampling": 0}, "supersampling must be at least 1; received 0"),
         ({"seed": -1}, "seed must be in"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative; received -1.0"),
         ({"augmentation": Augmentation(zoom=1.0)}, "augmentation.zoom must be below 1"),

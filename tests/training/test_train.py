@@ -178,6 +178,17 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(tiny, monkeypa
     assert averaged.history[-1]["val_loss"] > plain.history[-1]["val_loss"]
 
 
+def test_pictures_read_larger_are_the_same_ones_and_come_in_the_size_of_the_network(tiny):
+    config = tiny(supersampling=2, epochs=1, weight_averaging=0.5)
+    plain, larger = examples_of(config, "train"), examples_of(config, "train", larger=2)
+    assert larger.shape == (64, 64, 3)
+    for name, column in plain.table.items():
+        np.testing.assert_array_equal(larger.table[name], column)
+    run = train(config)
+    assert run.best_model().input_shape == (None, 32, 32, 3)
+    assert run.history[0]["loss"] != train(tiny("plain", epochs=1, weight_averaging=0.5)).history[0]["loss"]
+
+
 @pytest.mark.parametrize(
     ("xla", "approach"),
     [(False, {}), (True, {"approach": "naive", "tasks": ("age",)})],
