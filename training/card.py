@@ -52,11 +52,6 @@ def publish(run: Run, to: Path, title: str = "Age, emotion and gender from a fac
     recipe = _recipe(run)
     found = evaluate(run)
     evaluate(run, average_flips=True)
-    to.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
-        shutil.copyfile(run.folder / name, to / name)
-    write_json(to / "config.json", {**recipe[-1], "start_from": None, "teachers": []})
-    write_json(to / "recipe.json", recipe)
     card = string.Template(TEMPLATE.read_text()).substitute(
         title=title,
         questions=" and ".join(", ".join(found["tasks"]).rsplit(", ", 1)),
@@ -67,6 +62,11 @@ def publish(run: Run, to: Path, title: str = "Age, emotion and gender from a fac
         recipe="\n".join(_commands(run, recipe)),
         terms=terms or "Those of the sources above.",
     )
+    to.mkdir(parents=True, exist_ok=True)
+    for name in KEPT:
+        shutil.copyfile(run.folder / name, to / name)
+    write_json(to / "config.json", {**recipe[-1], "start_from": None, "teachers": []})
+    write_json(to / "recipe.json", recipe)
     (to / "README.md").write_text(card)
     return to
 
@@ -233,7 +233,12 @@ def _main() -> None:
     command = parse(_Command)
     if command.terms is not None and not command.terms.is_file():
         raise UserError(f"terms must be a file of Markdown; received {command.terms}, which is none")
-    terms = command.terms.read_text() if command.terms else ""
+    try:
+        terms = command.terms.read_text("utf-8") if command.terms else ""
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"terms must be a file of Markdown in UTF-8; {command.terms} is not: {error}"
+        ) from None
     run = Run.open(command.run).at(command.data_dir, command.manual_dir)
     folder = publish(run, command.to, command.title, terms)
     print(f"published: {folder}\nread: {folder / 'README.md'}")

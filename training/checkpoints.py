@@ -67,8 +67,8 @@ class EpochEnd(keras.callbacks.Callback):
         checkpoint = tf.train.Checkpoint(variables=variables, **self._state)
         folder = self._run.folder / "checkpoints"
         self._checkpoints = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
-        if self._checkpoints.latest_checkpoint:
-            checkpoint.restore(self._checkpoints.latest_checkpoint).assert_consumed()
+        if self._run.checkpoint:
+            checkpoint.restore(self._run.checkpoint).assert_consumed()
         self._write_history(self._run.history[: self.epochs_done])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -83,15 +83,15 @@ class EpochEnd(keras.callbacks.Callback):
             for name, value in (logs or {}).items()
             if not any(name.startswith(f"val_{task}_") for task in self._unlabelled)
         }
-        better = figures["val_loss"] < self._state["best"]
-        if not (better or math.isfinite(self._state["best"])):
+        better, keep_last = figures["val_loss"] < self._state["best"], self._run.config.keep == "last"
+        kept = figures["val_loss"] if better or keep_last else float(self._state["best"])
+        if not math.isfinite(kept):
             raise UserError(
-                f"training must start from finite losses; received {figures['val_loss']} after epoch "
-                f"{epoch + 1}: try a lower --learning-rate or --precision float32"
+                f"a model that is kept must have a finite loss; received {figures['val_loss']} after "
+                f"epoch {epoch + 1}: try a lower --learning-rate or --precision float32"
             )
-        if better or self._run.config.keep == "last":
-            for evaluation in (EVALUATION, EVALUATION_BY_FLIPS):  # of the best model before
-                (self._run.folder / evaluation).unlink(missing_ok=True)
+        if better or keep_last:
+            self._forget_evaluation()
             self._save_network()
         if better:
             self._state["best"].assign(figures["val_loss"])
@@ -139,7 +139,13 @@ class EpochEnd(keras.callbacks.Callback):
             "peak_memory": int(self._state["peak_memory"]) or None,
             "parameters": self._network.count_params(),
         }
+        if temperatures:
+            self._forget_evaluation()
         write_json(self._run.folder / "summary.json", summary)
+
+    def _forget_evaluation(self) -> None:
+        for evaluation in (EVALUATION, EVALUATION_BY_FLIPS):  # of the best model before
+            (self._run.folder / evaluation).unlink(missing_ok=True)
 
     def _write_history(self, history: list[dict[str, Any]]) -> None:
         unfinished = self._run.folder / ".metrics.jsonl"

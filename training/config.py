@@ -45,7 +45,8 @@ class TrainConfig:
 
     Args:
         run: folder of the run; one that was started with the same settings is resumed.
-        datasets: sources of examples, mixed; names of training.datasets.DATASETS, as `name` or `name/config`.
+        datasets: sources of examples, mixed; names of training.datasets.DATASETS, as `name`, `name/config` or
+            `manifest:PATH`.
         splits: what is learned from. With "validation" among them, figures of validation are of examples that
             are learned, so it takes keep "last": for when settings are found.
         tasks: what the model learns, names of multitask.tasks.TASKS; examples without a label for any of
@@ -65,9 +66,9 @@ class TrainConfig:
             learned beside its labels, and in place of those it lacks.
         distillation: what the teachers' answers count; a label counts the rest to 1.
         image_size: height and width that pictures are brought to, in pixels.
-        supersampling: training pictures are read at so many times that and brought to it by turning and
-            zooming, so that they stay as sharp as those that the model is asked about; a cache of them takes
-            the square of it in room.
+        supersampling: by 2 training pictures are read at twice that and brought to it by turning and zooming,
+            so that they stay as sharp as those that the model is asked about; their cache takes four times
+            the room of the other, beside it.
         epochs: passes over the training examples.
         batch_size: examples a step.
         learning_rate: the peak, reached after warmup_epochs; then a cosine down to 0.
@@ -91,8 +92,8 @@ class TrainConfig:
         precision: Keras's dtype policy; by the engine "torch", what convolutions and dense layers compute in
             during training, float32 or mixed_bfloat16: the model that is kept computes in float32.
         engine: what computes the training steps: "tensorflow", or "torch", PyTorch's compiler (the extra
-            `peers`), for the trunks resnet and seresnet; on processors with matrix units for bfloat16 it
-            takes with mixed_bfloat16 about half the time.
+            `peers`), for the trunks resnet, seresnet and seresnet_deep; on processors with matrix units for
+            bfloat16 it takes with mixed_bfloat16 about half the time.
         xla: compile the training step; then two runs agree only to rounding.
         gradients: "derived": by hand, as multitask.ops has them; "autodiff": TensorFlow's, of Keras's layers;
             "fastest": by hand for batch normalization alone, where that is faster on a processor. The
@@ -117,7 +118,7 @@ class TrainConfig:
     teachers: tuple[str, ...] = ()
     distillation: float = 0.5
     image_size: int = 64
-    supersampling: int = 1
+    supersampling: Literal[1, 2] = 1
     epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -167,11 +168,12 @@ class TrainConfig:
             f"the naive approach trains one task a run; received {' '.join(self.tasks)}: name one by --tasks",
         )
         check_trunk(self.trunk, self.weights and RANDOM)  # a file is looked for when the network is built
+        _check(self.supersampling in (1, 2), f"supersampling must be 1 or 2; received {self.supersampling}")
         self._check_splits()
         self._check_fine_tuning()
         self._check_balancing()
         self._check_engine()
-        for name in ("image_size", "supersampling", "epochs", "batch_size"):
+        for name in ("image_size", "epochs", "batch_size"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1; received {getattr(self, name)}")
         for name in (
             "warmup_epochs",
@@ -203,11 +205,6 @@ class TrainConfig:
             "validation" not in self.splits or (self.keep == "last" and not self.patience),
             "what is learned from can't choose an epoch: with validation among splits, keep must be last and "
             f"patience 0; received keep {self.keep}, patience {self.patience}",
-        )
-        _check(
-            not (self.calibrate and "validation" in self.splits) or self.start_from is not None,
-            "temperatures are found on what is not learned from; received calibrate with validation among "
-            "splits and no start_from to take them from",
         )
 
     def _check_engine(self) -> None:

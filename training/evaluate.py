@@ -119,7 +119,9 @@ def _data(run: Run) -> str:
 def best_model_digest(run: Run) -> str | None:
     """What tells `run`'s best model from others (the time of a file would not); None if there is none."""
     path = run.folder / "best.keras"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    if not path.exists():
+        return None
+    return hashlib.sha256(path.read_bytes() + json.dumps(run.temperatures).encode()).hexdigest()
 
 
 def predict(

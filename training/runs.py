@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from multitask.errors import UserError
 from training.config import Augmentation, TrainConfig
@@ -152,6 +153,11 @@ class Run:
         return tuple((self.summary or {}).get("learned", self.config.tasks))
 
     @property
+    def temperatures(self) -> dict[str, float]:
+        """What logits are divided by, of each task; none until training ends, or where none were found."""
+        return (self.summary or {}).get("temperatures", {})
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """What `training.evaluate` found last; None if it has not been called."""
         return _read_json(self.folder / EVALUATION)
@@ -162,8 +168,16 @@ class Run:
         path = self.folder / "metrics.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def best_model(self) -> keras.Model:
-        """The model that was kept, its logits divided by the run's temperatures.
+    @property
+    def checkpoint(self) -> str | None:
+        """From which training goes on; None if no epoch has ended."""
+        return tf.train.latest_checkpoint(self.folder / "checkpoints")
+
+    def best_model(self, calibrated: bool = True) -> keras.Model:
+        """The model that was kept.
+
+        Args:
+            calibrated: its logits divided by the run's temperatures.
 
         Returns:
             uint8 [N, S, S, 3] -> {task: logits}.
@@ -175,7 +189,7 @@ class Run:
         if not path.exists():
             raise UserError(f"{self.folder} has no finished epoch yet: train it first, by training.train")
         model = keras.models.load_model(path, compile=False)
-        divide_logits(model, (self.summary or {}).get("temperatures", {}))
+        divide_logits(model, self.temperatures if calibrated else {})
         return model
 
 

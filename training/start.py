@@ -44,7 +44,7 @@ def start_from(network: keras.Model, config: TrainConfig) -> None:
             f"{run.folder} with {run.config.trunk}, trunk {config.trunk}: choose --trunk {run.config.trunk}, "
             "or another run"
         )
-    other = run.best_model()
+    other = run.best_model(calibrated=not config.calibrate)  # else what is divided in the end would be twice
     try:
         for layer in other.get_layer("trunk").layers:
             if layer.weights:

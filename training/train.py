@@ -94,7 +94,7 @@ def _train(run: Run, config: TrainConfig) -> None:
     steps = max(1, round(len(examples) / config.batch_size))
     keras.utils.set_random_seed(config.seed)  # after the data is read: preparing it draws numbers as well
     network = build_model(config)
-    if not run.history:  # else the checkpoint has what came of them
+    if not run.checkpoint:  # else that has what came of them
         start_from(network, config)
     trained = with_gradients(network, config)
     if config.engine == "torch":
@@ -145,7 +145,12 @@ def _temperatures_before(config: TrainConfig, learned: list[Task]) -> dict[str, 
     """Those of the run that is started from, where validation is learned from; else none yet."""
     if not config.calibrate or "validation" not in config.splits:
         return {}
-    run = run_named(str(config.start_from))
+    if config.start_from is None:
+        raise UserError(
+            "temperatures are found on what is not learned from; received calibrate with validation among "
+            "splits and no start_from to take them from: name a calibrated run by --start-from"
+        )
+    run = run_named(config.start_from)
     found = (run.summary or {}).get("temperatures", {})
     if missing := [task.name for task in learned if task.name not in found]:
         raise UserError(

@@ -82,8 +82,8 @@ def kill(monkeypatch) -> Callable[[TrainConfig], None]:
 def emotion_unlabelled(monkeypatch):
     """Drawn faces as a source without emotions would give them."""
 
-    def load(config, split):
-        examples = examples_of(config, split)
+    def load(config, *splits, **larger):
+        examples = examples_of(config, *splits, **larger)
         unknown = np.full_like(examples.table["emotion"], -1)
         return dataclasses.replace(examples, table={**examples.table, "emotion": unknown})
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from multitask.errors import UserError
-from training.card import _commands, _recipe, command_line, publish
+from training.card import _commands, _main, _recipe, command_line, publish
 from training.commands import parse_config
 from training.config import Augmentation, TrainConfig
 from training.presets import PRESETS
@@ -21,7 +21,7 @@ def published(data_dir, tmp_path_factory) -> tuple[Run, Path]:
     """What is given away of a run that started from another."""
     folder = tmp_path_factory.mktemp("runs")
     settings = {"datasets": "synthetic_faces/tiny", "trunk": "lenet", "image_size": 32, "epochs": 1}
-    first = train(TrainConfig(run=folder / "first", data_dir=data_dir, **settings))
+    first = train(TrainConfig(run=folder / "first", data_dir=data_dir, calibrate=True, **settings))
     third = train(TrainConfig(run=folder / "third", data_dir=data_dir, teachers=first.folder, **settings))
     second = train(
         TrainConfig(
@@ -29,6 +29,9 @@ def published(data_dir, tmp_path_factory) -> tuple[Run, Path]:
             data_dir=data_dir,
             start_from=first.folder,
             teachers=(first.folder, third.folder),
+            splits=("train", "validation"),
+            keep="last",
+            calibrate=True,
             **settings,
         )
     )
@@ -113,6 +116,16 @@ def test_paths_of_data_and_weights_are_names_alone():
     assert "--datasets manifest:some.csv" in command
     assert "--weights w.h5" in command
     assert str(Path.cwd()) not in command
+
+
+def test_terms_in_another_encoding_are_named(published, tmp_path, monkeypatch):
+    run, _ = published
+    (tmp_path / "terms.md").write_bytes("Für die Forschung".encode("latin-1"))
+    arguments = [str(run.folder), "--to", str(tmp_path / "given"), "--terms", str(tmp_path / "terms.md")]
+    monkeypatch.setattr("sys.argv", ["training.card", *arguments])
+    with pytest.raises(UserError, match=r"terms must be a file of Markdown in UTF-8; .*terms.md is not"):
+        _main()
+    assert not (tmp_path / "given").exists()
 
 
 def test_an_unfinished_run_is_not_given_away(tiny, tmp_path):

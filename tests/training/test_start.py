@@ -36,6 +36,14 @@ def test_training_starts_where_the_other_run_ended(tiny):
     assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], rel=1e-5)
 
 
+def test_a_run_whose_first_checkpoint_could_not_be_written_starts_there_again(tiny):
+    first = train(tiny("first", epochs=1))
+    config = tiny("second", epochs=1, start_from=first.folder, learning_rate=0.0, weight_decay=0.0)
+    run = Run.start(config)
+    (run.folder / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    assert train(config).history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], rel=1e-5)
+
+
 def test_a_deeper_trunk_begins_with_the_answers_of_the_one_it_grows_from(tiny):
     config = tiny("shallow", trunk="seresnet")
     shallow = Run.start(config)

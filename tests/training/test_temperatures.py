@@ -54,6 +54,13 @@ def test_a_calibrated_run_answers_by_its_temperatures(tiny):
         np.testing.assert_allclose(best.predict(images, verbose=0)[task], logits / found[task], rtol=1e-4)
 
 
+def assert_same_answers(one, other):
+    images = examples_of(one.config, "test").images(np.arange(2))
+    answers = other.best_model().predict(images, verbose=0)
+    for task, logits in one.best_model().predict(images, verbose=0).items():
+        np.testing.assert_allclose(logits, answers[task], rtol=1e-4)
+
+
 def test_where_validation_is_learned_temperatures_come_from_the_run_before(tiny):
     first = train(tiny("first", calibrate=True, epochs=1))
     settings = {"start_from": first.folder, "splits": ("train", "validation"), "keep": "last", "epochs": 1}
@@ -62,6 +69,15 @@ def test_where_validation_is_learned_temperatures_come_from_the_run_before(tiny)
     counts = [len(examples_of(second.config, split)) for split in ("train", "validation")]
     assert second.summary["examples"] == sum(counts)
 
+    still = train(tiny("still", calibrate=True, learning_rate=0.0, weight_decay=0.0, **settings))
+    assert_same_answers(first, still)  # what is divided in the end isn't divided before
+    uncalibrated = train(tiny("uncalibrated", learning_rate=0.0, weight_decay=0.0, **settings))
+    assert_same_answers(first, uncalibrated)
+
+    with pytest.raises(
+        UserError, match=r"temperatures are found on what is not learned from; .* no start_from"
+    ):
+        train(tiny("nowhere", calibrate=True, **{**settings, "start_from": None}))
     (first.folder / "summary.json").write_text(json.dumps({"learned": list(TASKS)}))
     with pytest.raises(UserError, match=r"has none for age, emotion, gender: train it with --calibrate"):
         train(tiny("third", calibrate=True, **settings))

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import resource
 import sys
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from multitask.errors import UserError
 from multitask.layers import BatchNormalization
 from multitask.tasks import TASKS
 from training.checkpoints import EpochEnd
-from training.evaluate import evaluate
+from training.evaluate import best_model_digest, evaluate
 from training.export import export
 from training.phases import compile_model
 from training.pipeline import examples_of
@@ -98,24 +99,55 @@ def test_the_model_of_the_best_epoch_is_kept_or_of_the_last(tiny, monkeypatch, k
 
 def test_a_diverged_run_says_so_and_is_not_finished(tiny):
     config = tiny(learning_rate=1e30, warmup_epochs=0)
-    with pytest.raises(UserError, match="training must start from finite losses; received nan after epoch 1"):
+    with pytest.raises(UserError, match="must have a finite loss; received nan after epoch 1"):
         train(config)
     assert Run.open(config.run).summary is None
     train(dataclasses.replace(config, learning_rate=1e-3))
 
 
-def test_figures_of_an_earlier_best_model_do_not_outlive_it(tiny):
-    run = Run.start(tiny())
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_model_that_diverged_later_is_not_kept(tiny, keep):
+    run = Run.start(tiny(keep=keep))
+    callback = epoch_end(run)
+    epochs = iter(enumerate([2.0, float("nan")]))
+
+    def end():
+        epoch, loss = next(epochs)
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+
+    end()
+    kept = (run.folder / "best.keras").read_bytes()
+    with pytest.raises(UserError, match="after epoch 2") if keep == "last" else nullcontext():
+        end()
+    assert (run.folder / "best.keras").read_bytes() == kept
+
+
+def epoch_end(run):
+    """What a run's training calls when an epoch ends, no data at hand."""
     model = build_model(run.config)
     compile_model(model, run.config, list(TASKS.values()), steps=1)
     callback = EpochEnd(run, model, model, unlabelled=[])
     callback.set_model(model)
     callback.restore(model, [model.optimizer])
+    return callback
+
+
+def test_figures_of_an_earlier_best_model_do_not_outlive_it(tiny):
+    run = Run.start(tiny())
+    callback = epoch_end(run)
     for epoch, (loss, kept) in enumerate([(2.0, False), (3.0, True), (1.0, False)]):
         (run.folder / "evaluation.json").write_text("{}")
         callback.on_epoch_begin(epoch)
         callback.on_epoch_end(epoch, {"val_loss": loss})
         assert (run.evaluation is not None) == kept
+    (run.folder / "evaluation.json").write_text("{}")
+    callback.finish(list(TASKS.values()), 1, {})
+    assert run.evaluation is not None
+    digest = best_model_digest(run)
+    callback.finish(list(TASKS.values()), 1, {"age": 2.0})  # which answers otherwise
+    assert run.evaluation is None
+    assert best_model_digest(run) != digest
 
 
 @pytest.mark.parametrize("xla", [False, True], ids=["", "xla"])
@@ -260,8 +292,8 @@ def test_a_full_disk_ends_in_one_line_and_nothing_is_lost(tiny):
 
 
 def test_validation_without_any_label_is_named(tiny, monkeypatch):
-    def none_to_validate(config, split):
-        examples = examples_of(config, split)
+    def none_to_validate(config, split, **larger):
+        examples = examples_of(config, split, **larger)
         return examples.take(np.arange(0)) if split == "validation" else examples
 
     monkeypatch.setattr(sys.modules["training.train"], "examples_of", none_to_validate)
@@ -292,3 +324,11 @@ def test_one_process_trains_a_run(tiny):
     summary = train(config).summary
     assert 0 < summary["cpu_seconds"] < 100 * summary["seconds"]
     assert summary["peak_memory"] is None or summary["peak_memory"] > 1e8
+
+
+def test_without_pytorch_it_ends_in_one_line(tiny, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("training.pytorch.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UserError, match=r'the engine "torch" needs PyTorch; received none'):
+        train(tiny(trunk="resnet", engine="torch"))

@@ -26,9 +26,10 @@ class UtkFace(FacesBuilder):
     estimates of appearance, not facts about a person; gender has two codes, race five. Six names lack a label
     or are misspelt; only those with all labels are used. 238 pictures stand there under several names,
     and two labels of one are 4.1 years and in 8.7% a gender apart; of copies in different splits only the one
-    held out longest is used (near copies are not looked for). The people shown are no sample of any population: 42% White, a third from 20 to 30
-    years old, a tenth over 60, two thirds of the children under 5; and race goes with age (White 38 years in
-    the mean, others 23). Look at errors by age and group, not at the mean alone.
+    held out longest is used (near copies are not looked for). The people shown are no sample of any
+    population: 42% White, a third from 20 to 30 years old, a tenth over 60, two thirds of the children under
+    5; and race goes with age (White 38 years in the mean, others 23). Look at errors by age and group, not at
+    the mean alone.
 
     Licence: for non-commercial research only; the pictures' copyright stays with their owners.
     """
