@@ -54,6 +54,8 @@ def figures_by_group(task: Task, predictions: Mapping[str, np.ndarray]) -> list[
     Args:
         predictions: arrays [N] or [N, units], as `training.evaluate.load_predictions` gives them.
     """
+    if not _known(task, predictions).any():
+        return []
     values, codes = _per_example(task, predictions), _codes(task, predictions)
     members = {
         label: {name: code == number for number, name in _names(label, code)} for label, code in codes.items()

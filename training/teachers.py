@@ -13,13 +13,13 @@ from training.start import run_named
 
 
 def taught(config: TrainConfig, examples: Examples) -> Taught | None:
-    """The mean answers of `config.teachers` to `examples`, each averaged over flips; None without teachers.
+    """The mean answers of `config.teachers` to `examples`, each averaged over flips; None without either.
 
     Raises:
         UserError: a teacher is no run, has no finished epoch, takes pictures of another size or has none of
             the tasks.
     """
-    if not config.teachers:
+    if not config.teachers or not len(examples):
         return None
     answers: dict[str, list[np.ndarray]] = {}
     for name in config.teachers:

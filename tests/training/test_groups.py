@@ -144,6 +144,7 @@ def test_what_cannot_be_split_is_said(race, expected):
 def test_a_task_without_labels_has_no_groups():
     faces = table([-1], [-1], [-1], age=([30], [-1]))
     assert figures_by_group(TASKS["age"], faces) == []
+    assert figures_by_group(TASKS["age"], {k: v for k, v in faces.items() if k != "age"}) == []  # none asked
     assert ungrouped(TASKS["age"], faces) == {}
     assert group_tables(TASKS["age"], []) == []
 

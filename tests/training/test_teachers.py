@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -45,6 +46,15 @@ def test_a_task_without_labels_is_learned_from_a_teacher(tiny, teacher, emotion_
     told = train(tiny("told", epochs=1, teachers=[teacher().folder]))
     assert told.summary["learned"] == ["age", "emotion", "gender"]
     assert "emotion_loss" in told.history[0]
+
+
+def test_teachers_of_no_pictures_leave_the_missing_labels_to_be_named(tiny, teacher, monkeypatch):
+    def none(config, *splits, **larger):
+        return examples_of(config, *splits, **larger).take(np.arange(0))
+
+    monkeypatch.setattr(sys.modules["training.train"], "examples_of", none)
+    with pytest.raises(UserError, match="tasks need labels"):
+        train(tiny("told", tasks=("emotion",), teachers=[teacher().folder]))
 
 
 def test_a_teacher_that_can_not_see_or_tell_is_named(tiny, teacher, tmp_path):
