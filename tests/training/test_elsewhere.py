@@ -156,6 +156,16 @@ def test_a_missing_package_is_named_before_anything_is_exported(run, monkeypatch
         check_formats(run, ["litert", "onnx"])
 
 
+@pytest.mark.parametrize(("format", "split"), [("onnx", "test"), ("litert_int8", "train")])
+def test_missing_pictures_are_named_before_anything_is_exported(run, monkeypatch, format, split):
+    without = {name: elsewhere.examples_of(run.config, name) for name in ("test", "train")}
+    without[split] = without[split].take(np.arange(0))
+    monkeypatch.setattr("training.elsewhere.examples_of", lambda config, name: without[name])
+    with pytest.raises(UserError, match=f"its {split} split has none"):
+        check_formats(run, [format])
+    check_formats(run, [])
+
+
 def test_half_precision_is_refused(run):
     half = dataclasses.replace(run, config=dataclasses.replace(run.config, precision="mixed_bfloat16"))
     with pytest.raises(UserError, match=r"float32; received .* of mixed_bfloat16"):

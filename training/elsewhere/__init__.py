@@ -45,6 +45,8 @@ def check_formats(run: Run, formats: Sequence[FormatName]) -> None:
                 f"the format {name} holds networks of precision float32; received {run.folder} "
                 f"of {run.config.precision}: train it in float32, or leave {name} out"
             )
+    for split in _splits(formats) if formats else ():
+        _pictures(run, split)
 
 
 def add_formats(run: Run, folder: Path, formats: Sequence[FormatName]) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def add_formats(run: Run, folder: Path, formats: Sequence[FormatName]) -> dict[s
         What model.json holds.
 
     Raises:
-        UserError: as `check_formats`, the run's data are missing, a format can't hold the network, or answers
+        UserError: as `check_formats`, a format can't hold the network, or answers
             in float32 differ by more than TOLERANCE; nothing is written then.
     """
     check_formats(run, formats)
@@ -65,9 +67,8 @@ def add_formats(run: Run, folder: Path, formats: Sequence[FormatName]) -> dict[s
     unfinished = place.with_name(f".{place.name}")
     labels = json.loads((place.parent / "labels.json").read_text())
     tasks = [TASKS[name] for name in labels["tasks"]]
-    pictures = _pictures(run, "test")
-    calibration = np.empty(0)
-    if not all(FORMATS[name].exact for name in formats):
+    pictures, calibration = _pictures(run, "test"), np.empty(0)
+    if "train" in _splits(formats):
         calibration = (chosen := _pictures(run, "train")).images(np.arange(len(chosen)))
     models = {"saved_model": load_saved_model(folder)}
     sizes = {"saved_model": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
@@ -107,6 +108,11 @@ def report(found: dict[str, Any]) -> Table:
     on = found["checked_on"]
     title = f"on {on['pictures']} pictures of the {on['split']} split, {on['threads']} threads"
     return as_table(title, found["formats"], [TASKS[name] for name in found["tasks"]])
+
+
+def _splits(formats: Sequence[FormatName]) -> tuple[str, ...]:
+    """Those whose pictures are needed: to check any format, and to calibrate one in integers."""
+    return ("test",) if all(FORMATS[name].exact for name in formats) else ("test", "train")
 
 
 def _pictures(run: Run, split: str) -> Examples:
