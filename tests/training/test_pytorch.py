@@ -1,7 +1,5 @@
 """The engine "torch" against TensorFlow: the same networks, gradients, trainings."""
 
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -125,9 +123,10 @@ def test_a_layer_that_computes_otherwise_is_named(layer):
         Network(keras.Model(image, {"out": layer(image)}))
 
 
-def test_without_pytorch_it_ends_in_one_line(tiny, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("training.pytorch.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UserError, match=r'the engine "torch" needs PyTorch; received none'):
-        train(tiny(trunk="resnet", engine="torch"))
+def test_without_a_compiler_it_ends_in_one_line(tiny, monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no_such_compiler",))
+    torch.compiler.set_stance("default")
+    with pytest.raises(
+        UserError, match=r"needs a compiler of C\+\+; received: .*no_such_compiler.*; install g"
+    ):
+        train(tiny(trunk="resnet", image_size=16, engine="torch"))

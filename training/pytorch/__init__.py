@@ -16,8 +16,8 @@ def by_torch(model: keras.Model, config: TrainConfig, steps_per_epoch: int) -> k
         from training.pytorch.model import TorchModel
     except ModuleNotFoundError as error:
         raise UserError(
-            f'the engine "torch" needs PyTorch; received none ({error.name}): install the extra "peers" '
-            "(make peers), or choose --engine tensorflow"
+            f'the engine "torch" needs PyTorch; received none ({error.name}): install it (make peers, on '
+            "Linux with Python 3.11; else pip install '.[peers]'), or choose --engine tensorflow"
         ) from error
     return TorchModel(
         model.input,

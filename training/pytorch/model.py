@@ -6,7 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 import torch
+from torch._dynamo.exc import BackendCompilerFailed  # which nothing public names
 
+from multitask.errors import UserError
 from training.pytorch.network import Network
 
 
@@ -17,6 +19,8 @@ class TorchModel(keras.Model):
     PyTorch computes the logits, carries the gradients back and takes AdamW's step and the running average of
     the weights. Keras's variables, the optimizer's too, have the state when an epoch begins and when it has
     ended, so validation, callbacks and checkpoints find it there.
+
+    The first step is a UserError where there is no compiler of C++.
 
     Args:
         inputs: as of keras.Model.
@@ -55,8 +59,15 @@ class TorchModel(keras.Model):
         def step(iterator: Iterator[Any]) -> dict[str, Any]:
             images, labels, weights = next(iterator)
             torch.manual_seed(self.seed * 2**32 + optimizer.steps)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                logits = forward(torch.from_numpy(images.numpy()))
+            try:
+                with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+                    logits = forward(torch.from_numpy(images.numpy()))
+            except BackendCompilerFailed as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise UserError(
+                    f'the engine "torch" compiles its steps and needs a compiler of C++; received: {reason}; '
+                    "install g++ (or name another by the variable CXX), or choose --engine tensorflow"
+                ) from error
             given = {name: tf.constant(values.detach().numpy()) for name, values in logits.items()}
             logs, gradients = judge(given, labels, weights)
             backward = {name: torch.from_numpy(gradients[name].numpy()) for name in gradients}
