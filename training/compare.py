@@ -171,6 +171,7 @@ class _Settings(TrainConfig):
     gradients: Suppress[Gradients] = "autodiff"
     start_from: Suppress[str | None] = None
     teachers: Suppress[tuple[str, ...]] = ()
+    splits: Suppress[Any] = ("train",)
     balancing: Suppress[Balancing] = "equal"
     task_weights: Suppress[dict[str, float]] = field(default_factory=dict)
 
