@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from multitask.gradcheck.draw import Arrays, Sample
 from multitask.gradcheck.finding import relative_error
-from multitask.gradcheck.modes import Forward, Gradients, Mode, as_array, tensor, tensors, traced
+from multitask.gradcheck.modes import DType, Forward, Gradients, Mode, as_array, tensor, tensors, traced
 
 Result = tuple[list[np.ndarray], Gradients]
 
@@ -33,7 +33,12 @@ def worst_error(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
 
 
 def second_derivatives(
-    forward: Forward, sample: Sample, cotangents: list[np.ndarray], directions: Arrays, mode: Mode
+    forward: Forward,
+    sample: Sample,
+    cotangents: list[np.ndarray],
+    directions: Arrays,
+    mode: Mode,
+    dtype: DType = "float64",
 ) -> Gradients:
     """Gradients of sum_k <directions[k], gradient_k>, by every input and by the cotangents ("output")."""
 
@@ -50,13 +55,13 @@ def second_derivatives(
                 for direction, gradient in zip(directions, gradients.values(), strict=True)
                 if gradient is not None
             ]
-            total = tf.add_n(along) if along else tf.zeros((), tf.float64)
+            total = tf.add_n(along) if along else tf.zeros((), dtype)
         return outer.gradient(total, {**inputs, "output": cotangents[0]})
 
     found = traced(run, mode, sample, unknown=1)(
-        tensors(sample.arrays, "float64"),
-        [tensor(v, "float64") for v in cotangents],
-        [tensor(directions[name], "float64") for name in sample.inputs],
+        tensors(sample.arrays, dtype),
+        [tensor(v, dtype) for v in cotangents],
+        [tensor(directions[name], dtype) for name in sample.inputs],
     )
     return {name: as_array(gradient) for name, gradient in found.items()}
 

@@ -64,7 +64,7 @@ def batch_norm(
         size = channels.sum(weights[0] + tf.zeros_like(x)) + 1e-7 if weights else channels.count
         m = total(size)
         if channels.fused and not weights and not synchronized:
-            y, mean, variance = _normalized(x, gamma, beta, epsilon)
+            y, mean, variance = _normalized(x, gamma, beta, epsilon, channels)
         else:
             mean = total(channels.sum(counted(x))) / m
             centered = x - channels.spread(mean)
@@ -137,14 +137,26 @@ class Channels:
 
 
 def _normalized(
-    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float, channels: Channels
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    # Y, mu and v of pictures in one pass of TensorFlow's own.
-    none = tf.zeros([0], x.dtype)
-    y, mean, _, _, variance, _ = tf.raw_ops.FusedBatchNormV3(
+    # Y, mu and v of pictures in one pass of TensorFlow's own, whose v is m / (m - 1) times ours (what it
+    # keeps for its gradient is v on a processor, and 1 / sqrt(v + epsilon) on a GPU).
+    none, m = tf.zeros([0], x.dtype), channels.count
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x, scale=gamma, offset=beta, mean=none, variance=none, epsilon=epsilon, is_training=True
     )
-    return y, mean, variance
+    variance = tf.math.multiply_no_nan(variance, tf.math.divide_no_nan(m - 1, m))
+
+    @tf.custom_gradient
+    def known(x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> Any:
+        # For second derivatives: TensorFlow leaves out what reaches X through mu and v.
+        def backward(dmean: tf.Tensor, dvariance: tf.Tensor) -> list[tf.Tensor | None]:
+            from_variance = 2 * (x - channels.spread(mean)) * channels.spread(dvariance / m)
+            return [channels.spread(dmean / m) + from_variance, None, None]
+
+        return (tf.identity(mean), tf.identity(variance)), backward
+
+    return y, *known(x, mean, variance)
 
 
 def _scale_and_shift(x: tf.Tensor, gamma: Any, beta: Any, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
