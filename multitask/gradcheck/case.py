@@ -49,7 +49,7 @@ class Case:
         twin: the Keras layer or loss that computes the sample; None for what Keras does not offer.
         kinks: what comes back at kinks and ties.
         random: whether it draws numbers, which differ between dtypes and modes though the seed is the same.
-        finite_for_nan: whether it may stay finite where Keras's becomes nan for a nan or an infinity.
+        finite_for_nan: whether it may stay finite where the other becomes nan for a nan or an infinity.
     """
 
     name: str

@@ -78,12 +78,12 @@ def pad(x: tf.Tensor, pads: Pads, value: float = 0) -> tf.Tensor:
     """x [N, H, W, C] with `pads` pixels of `value` around; a negative number of them crops instead."""
     if all(isinstance(p, int) and p == 0 for pair in pads for p in pair):
         return x
-    sizes = sizes_of(x)
-    begins = [_at_least_0(-before) for before, _ in pads]
-    ends = [n - _at_least_0(-after) for n, (_, after) in zip(sizes, pads, strict=True)]
-    x = x[:, begins[0] : ends[0], begins[1] : ends[1], :]
+    # Padded first: what is cropped may reach beyond what there is.
     rows, columns = ([_at_least_0(before), _at_least_0(after)] for before, after in pads)
-    return tf.pad(x, [[0, 0], rows, columns, [0, 0]], constant_values=tf.cast(value, x.dtype))
+    x = tf.pad(x, [[0, 0], rows, columns, [0, 0]], constant_values=tf.cast(value, x.dtype))
+    begins = [_at_least_0(-before) for before, _ in pads]
+    ends = [n - _at_least_0(-after) for n, (_, after) in zip(sizes_of(x), pads, strict=True)]
+    return x[:, begins[0] : ends[0], begins[1] : ends[1], :]
 
 
 def _at_least_0(n: Size) -> Size:
