@@ -154,7 +154,8 @@ def _by_taps(
     phases, (height, width) = split_phases(x, strides), sizes_of(dz)
     columns = sizes_of(phases[0][0])[1]
     # With zeros after each row of dZ, a tap sees the rows of X as they are, from some pixel on: no copy where
-    # a pixel fills lines of the cache. Not worth it where the zeros are many.
+    # a pixel fills lines of the cache. Not worth it where the zeros are many. (An infinity in X meets one of
+    # these zeros in taps that do not see it, and makes nan of their gradient as well.)
     whole_rows = isinstance(width, int) and columns * 8 <= width * 9 and c * dz.dtype.size % 64 == 0
     if whole_rows:
         dz = pad(dz, ((0, 0), (0, columns - width)))
@@ -176,7 +177,10 @@ def _by_taps(
 def sum_over_chunks(
     product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, dz: tf.Tensor
 ) -> tf.Tensor:
-    """product(x, dz), a sum over the examples, taken over as many at a time as a core's cache holds."""
+    """product(x, dz), a sum over the examples, taken over as many at a time as a core's cache holds.
+
+    Of half precision the parts are added up in float32, which alone can hold a sum over a batch.
+    """
     sizes = [t.shape[1:].num_elements() for t in (x, dz)]
     if None in sizes:
         return product(x, dz)
@@ -184,15 +188,18 @@ def sum_over_chunks(
     if x.shape[0] is not None and x.shape[0] <= length:
         return product(x, dz)
 
+    wide = tf.float32 if x.dtype.size < 4 else x.dtype
+
     def add_chunk(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         chunk = slice(first, first + length)
-        return first + length, total + product(x[chunk], dz[chunk])
+        return first + length, total + tf.cast(product(x[chunk], dz[chunk]), wide)
 
     def is_left(first: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
         return first < tf.shape(x)[0]
 
-    nothing = tf.zeros_like(product(x[:0], dz[:0]))
-    return tf.while_loop(is_left, add_chunk, (tf.constant(0), nothing), parallel_iterations=2)[1]
+    nothing = tf.zeros_like(product(x[:0], dz[:0]), wide)
+    total = tf.while_loop(is_left, add_chunk, (tf.constant(0), nothing), parallel_iterations=2)[1]
+    return tf.cast(total, x.dtype)
 
 
 def _exchanged(kernel: tf.Tensor, groups: int) -> tf.Tensor:
