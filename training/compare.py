@@ -35,6 +35,7 @@ from training.comparison.pictures import pictures_of_mistakes
 from training.comparison.processes import train_all
 from training.comparison.report import write_report
 from training.config import TrainConfig
+from training.datasets.prepare import state_of
 from training.evaluate import quality
 from training.pipeline import Examples, examples_of
 from training.runs import Run, write_json
@@ -62,6 +63,9 @@ def compare(config: CompareConfig) -> dict[str, Any]:
     prepared = [(cell, *_arms(cell)) for cell in config.cells]
     each = [(run, n) for _, arms, counts in prepared for run, n in _runs(arms, counts["train"])]
     failures = []
+    states = {name: state_of(name) for cell in config.cells for name in cell.datasets}
+    for run, _ in each:  # a finished one would be compared with others that have seen other data
+        Run.of(run).check_data({name: states[name] for name in run.datasets})
     if not config.report_only:
         for trunk in config.trunks:  # what can't be built is said before hours of training
             build_trunk(trunk, config.training.image_size, config.training.weights)

@@ -44,7 +44,8 @@ def evaluate(
         average_flips: judge the mean over a picture and its mirror image; kept beside the figures without.
 
     Returns:
-        {"split", "average_flips", "tasks": {task: figures of `evaluate_answers`, or None: no labels},
+        {"split", "average_flips", "tasks": {task: figures of `evaluate_answers`, or None: no labels, there
+        or in training},
         "groups": {task: its figures by group, as `figures_by_group`}, "ungrouped": {task: {label: examples
         that lack it}}}.
 
@@ -64,11 +65,12 @@ def evaluate(
     for task in run.config.chosen_tasks:
         labels = labels_of(task, predictions, "label_")
         known = predictions[f"label_{task.name}"] != MISSING
+        judged = task.name in run.learned and known.any()
         found["tasks"][task.name] = (
-            evaluate_answers(task, predictions[task.name][known], labels[known]) if known.any() else None
+            evaluate_answers(task, predictions[task.name][known], labels[known]) if judged else None
         )
-        found["groups"][task.name] = figures_by_group(task, predictions)
-        found["ungrouped"][task.name] = ungrouped(task, predictions)
+        found["groups"][task.name] = figures_by_group(task, predictions) if judged else []
+        found["ungrouped"][task.name] = ungrouped(task, predictions) if judged else {}
     write_json(run.folder / (EVALUATION_BY_FLIPS if average_flips else EVALUATION), found)
     figures.draw_learning_curves(run)
     if not average_flips:

@@ -118,7 +118,12 @@ class Run:
             yield self
 
     def keep_data(self, states: dict[str, str]) -> None:
-        """Notes in what state the data are that the run learns from.
+        """Notes in what state the data are that the run learns from; as `check_data`."""
+        self.check_data(states)
+        write_json(self.folder / "data.json", states)
+
+    def check_data(self, states: dict[str, str]) -> None:
+        """Sees to it that the data are those that the run has learned from, if it has begun.
 
         Args:
             states: of each source, as `training.datasets.prepare.state_of`.
@@ -126,15 +131,13 @@ class Run:
         Raises:
             UserError: epochs have ended that saw them in another state.
         """
-        path = self.folder / "data.json"
-        found = _read_json(path)
+        found = _read_json(self.folder / "data.json")
         if self.history and found and found != states:
             changed = ", ".join(name for name in states if states[name] != found.get(name))
             raise UserError(
                 f"a run keeps its data; {changed} has changed since {self.folder} was started: choose "
                 "another --run, which by --start-from can begin where this one stands"
             )
-        write_json(path, states)
 
     def at(self, data_dir: Path | None, manual_dir: Path | None) -> "Run":
         """The same run where its data now are; None: where they were in training."""

@@ -106,3 +106,17 @@ def test_the_quality_says_how_many_labels_are_intervals():
     assert quality(TASKS["age"], {**figures, "intervals": 7}) == (
         "4.50 years off, 50.0% within 5 (7 labels are intervals, right anywhere within)"
     )
+
+
+def test_a_head_that_was_not_trained_is_not_judged(tiny):
+    run = Run.start(tiny())
+    build_model(run.config).save(run.folder / "best.keras")
+    (run.folder / "summary.json").write_text('{"learned": ["age", "gender"]}')
+    found = evaluate(run)
+    assert {name: of_task is not None for name, of_task in found["tasks"].items()} == {
+        "age": True,
+        "emotion": False,
+        "gender": True,
+    }
+    assert (found["groups"]["emotion"], found["ungrouped"]["emotion"]) == ([], {})
+    Console(file=io.StringIO()).print(*report(run, found))

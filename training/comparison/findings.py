@@ -133,14 +133,12 @@ def _finished(arms: Mapping[int, Sequence[Arm]]) -> dict[str, dict[int, list[Run
 def _answers(tasks: Sequence[Task], runs: Sequence[Run]) -> Answers:
     together = {}
     for run in runs:
-        predictions = load_predictions(run)
-        if predictions is None or predictions["split"] != TEST:
-            evaluate(run, TEST)
-            predictions = load_predictions(run) or {}
+        evaluate(run, TEST)
+        predictions = load_predictions(run) or {}
         rows = len(predictions["id"])
         for task in tasks:
             known = predictions[f"label_{task.name}"] != MISSING
-            if task in run.config.chosen_tasks and known.any():
+            if task.name in run.learned and known.any():
                 together[task.name] = {
                     name: column[known] for name, column in predictions.items() if column.shape[:1] == (rows,)
                 }

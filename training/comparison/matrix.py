@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from multitask.errors import UserError
 from multitask.losses import Gradients
@@ -56,6 +57,10 @@ class CompareConfig:
             object.__setattr__(self, name, values)
             if len(set(values)) < len(values):
                 raise UserError(f"{name} must differ; received {' '.join(map(str, values))}")
+        for word in self.gradients:
+            if word not in get_args(Gradients):
+                known = ", ".join(get_args(Gradients))
+                raise UserError(f"gradients that are compared must be of {known}; received {word!r}")
         if self.training.start_from is not None or self.training.teachers:
             given = self.training.start_from or ", ".join(self.training.teachers)
             raise UserError(

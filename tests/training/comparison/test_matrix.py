@@ -81,6 +81,11 @@ def test_which_arms_there_are(settings, labelled, names):
         ({"balancings": ("given",)}, 'task_weights belong to the balancing "given"'),
         ({"balancings": ("equal",)}, "equal weights are always compared"),
         ({"task_weights": {"age": 2.0}}, 'task_weights belong to the balancing "given"'),
+        (
+            {"gradients": ("dervied",)},
+            "gradients that are compared must be of derived, autodiff; .*'dervied'",
+        ),
+        ({"training": TrainConfig(gradients="fastest")}, "must be of derived, autodiff; received 'fastest'"),
         ({"seeds": ()}, "seeds must name at least one; received none"),
         ({"datasets": ("utk_face", "utk_face")}, "datasets must differ; received utk_face utk_face"),
         ({"seeds": (-1,)}, "seed must be in"),
