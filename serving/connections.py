@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
 MAX_HEAD_BYTES = 16 * 2**10
-"""What is taken of a head that is not complete; httptools itself would take any number."""
+"""What is taken of a head, and of all else that is no body; httptools itself would take any number."""
 
 
 class Connection(HttpToolsProtocol):
@@ -35,12 +35,10 @@ class Connection(HttpToolsProtocol):
     def __init__(self, limits: Limits, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._limits = limits
+        self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
-
-    @property
-    def _waits_for_head(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        self._abort_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
@@ -50,56 +48,122 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client has gone."""
         self._unwatch()
+        self._spare()
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """The client has sent something."""
-        if self._waits_for_head:
-            self._head_bytes += len(data)
+        """The client has sent something, be an answer on its way or not."""
+        self._head_bytes += len(data)  # until a body's part, or a request's end, is found in it
         super().data_received(data)
-        if self.transport.is_closing() or not self._waits_for_head:
+        if self.transport.is_closing():
             self._unwatch()
         elif self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, f"a request's head must have at most {MAX_HEAD_BYTES} bytes")
-        else:
+            self._refuse_long()
+        elif self._in_head and self._head_bytes:
             self._watch()
 
+    def on_message_begin(self) -> None:
+        """A head begins, be it behind another request."""
+        self._head_bytes = self._head_bytes or 1
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        # How many of the bytes that came at once are its own, httptools does not tell.
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._head_bytes = size
+            raise ValueError("too long")  # ends in send_400_response
+        self._in_head = False
+        self._unwatch()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body has come."""
+        self._head_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole; what comes now is the next one's head."""
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_complete()
+
     def send_400_response(self, _: str) -> None:
-        """Refuses what httptools says is no HTTP."""
-        self._refuse(400, "Invalid HTTP request received")
+        """Refuses a head that is too long, or what httptools says is no HTTP."""
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_long()
+        else:
+            self._refuse(400, "Invalid HTTP request received")
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer."""
+        super().pause_writing()
+        self._abort_in_time()
+
+    def resume_writing(self) -> None:
+        """The client takes its answer."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._spare()
+
+    def on_response_complete(self) -> None:
+        """An answer is written; it need not be taken."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._abort_in_time()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Closes a connection that was idle, at last even on a client that takes no answer."""
-        super().timeout_keep_alive_handler()
-        self.loop.call_later(self._limits.body_timeout_seconds, self.transport.abort)
+        """Closes a connection that was idle."""
+        self._close()
 
     def _watch(self) -> None:
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self._limits.header_timeout_seconds, self._late)
 
     def _unwatch(self) -> None:
-        self._head_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
     def _late(self) -> None:
-        if self._head_bytes:
+        self._head_timer = None
+        if self.flow.read_paused:  # it may have come long ago
+            self._watch()
+        elif self._head_bytes:
             seconds = self._limits.header_timeout_seconds
             self._refuse(408, f"a request's head must come within {seconds:g} s")
         else:
-            self.transport.close()
+            self._close()
+
+    def _refuse_long(self) -> None:
+        self._refuse(431, f"a request's head must have at most {MAX_HEAD_BYTES} bytes")
 
     def _refuse(self, status: int, text: str) -> None:
         """Closes the connection, with an answer of its own unless another is on its way."""
-        if self._waits_for_head or not self.cycle.response_started:
+        started = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if not started and not self.pipeline:
             body = orjson.dumps({"error": text})
             self.transport.write(
                 f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
                 + body
             )
+        self._close()
+
+    def _close(self) -> None:
+        """Closes the connection, at last even on a client that takes no answer."""
         self.transport.close()
+        self._abort_in_time()
+
+    def _abort_in_time(self) -> None:
+        if self._abort_timer is None:
+            self._abort_timer = self.loop.call_later(self._limits.body_timeout_seconds, self.transport.abort)
+
+    def _spare(self) -> None:
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+            self._abort_timer = None
 
 
 def http_config(app: ASGIApp, limits: Limits, tls: Tls | None = None) -> uvicorn.Config:

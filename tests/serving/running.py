@@ -1,10 +1,12 @@
 """A server in a thread of this process, on real sockets."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPResponse
 
 from serving.__main__ import _bind, _bind_rpc
 from serving.app import create_app
@@ -51,3 +53,21 @@ def running(
         finally:
             found[0].should_exit = True
             thread.join()
+
+
+@contextmanager
+def connected(port: int, **options: int) -> Iterator[socket.socket]:
+    """A connection to a server, with socket options by name."""
+    with socket.socket() as connection:
+        for name, value in options.items():
+            connection.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+        connection.settimeout(60)
+        connection.connect((HOST, port))
+        yield connection
+
+
+def answer(connection: socket.socket) -> tuple[HTTPResponse, bytes]:
+    """The next answer that comes by a connection, and its body."""
+    with HTTPResponse(connection) as response:
+        response.begin()
+        return response, response.read()

@@ -3,17 +3,15 @@
 import gzip
 import json
 import select
-import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPResponse
+from contextlib import ExitStack
 
 import grpc
 import pytest
 from load import asking
 from rpc_requests import call
-from running import HOST, running
+from running import answer, connected, running
 
 from serving.batching import Batcher, BatchingParameters
 from serving.config import one_model
@@ -32,18 +30,6 @@ ONE = b'{"instances": [1]}'
 def port(odd):
     with running(odd, max_body_bytes=MOST, header_timeout_seconds=0.5, body_timeout_seconds=0.5) as (port, _):
         yield port
-
-
-@contextmanager
-def connected(port):
-    with socket.create_connection((HOST, port), timeout=60) as connection:
-        yield connection
-
-
-def answer(connection):
-    with HTTPResponse(connection) as response:
-        response.begin()
-        return response, response.read()
 
 
 def with_length(body, *headers):
