@@ -1,6 +1,6 @@
 """One call into a model's signature: checked, and computed alone or together with others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -125,9 +125,14 @@ def _rows_agree(arrays: Arrays) -> bool:
     )
 
 
-def _checked(signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
-    extra = sorted(inputs.keys() - signature.inputs.keys())
-    missing = sorted(signature.inputs.keys() - signature.defaults.keys() - inputs.keys())
+def check_names(signature: Signature, inputs: Set[str]) -> None:
+    """Compares the names of inputs with a signature's.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, an input without a default is missing, or one is unknown.
+    """
+    extra = sorted(inputs - signature.inputs.keys())
+    missing = sorted(signature.inputs.keys() - signature.defaults.keys() - inputs)
     if extra or missing:
         raise Refused(
             "INVALID_ARGUMENT",
@@ -135,6 +140,10 @@ def _checked(signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
             f"len({_braced(inputs)}) != len({_braced(signature.inputs)}). "
             f"Sent extra: {_braced(extra)}. Missing but required: {_braced(missing)}.",
         )
+
+
+def _checked(signature: Signature, inputs: Mapping[str, np.ndarray]) -> Arrays:
+    check_names(signature, inputs.keys())
     values = {**signature.defaults, **inputs}
     return {name: _array(values[name], spec) for name, spec in signature.inputs.items()}
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from serving.arrays import invalid
+from serving.calls import check_names
 from serving.config import model_list
 from serving.examples import classify, infer, regress
 from serving.loading import DEFAULT_SIGNATURE, Model
@@ -35,8 +36,10 @@ def predict(store: Store, request: PredictRequest) -> PredictResponse:
         version, model = _find(store, request)
         predictor = Predictor(model)
         signature = predictor.signature(request.model_spec.signature_name)
-        inputs = {name: to_array(name, proto) for name, proto in request.inputs.items()}
         chosen = _chosen(request.output_filter, signature.outputs)
+        # First, as for each name a few bytes may become a large array.
+        check_names(signature, request.inputs.keys())
+        inputs = {name: to_array(name, proto) for name, proto in request.inputs.items()}
         with RUNTIME_LATENCY.time(request.model_spec.name, "Predict", "TF1"):
             outputs = predictor.call(signature, inputs)
         return PredictResponse(

@@ -31,7 +31,8 @@ FIELDS = {
 """Where tensor.proto keeps the values of each type."""
 
 MAX_REPEATED = 2**20
-"""Elements that few values, the last of which stands for all that are left out, may be spread over."""
+"""Elements, and bytes of strings, that few values, the last of which stands for all that are left out, may be
+spread over."""
 
 
 def to_proto(array: np.ndarray) -> TensorProto:
@@ -65,7 +66,10 @@ def to_array(name: str, proto: TensorProto) -> np.ndarray:
     """
     sizes = [dim.size for dim in proto.tensor_shape.dim]
     elements = math.prod(sizes)
-    if elements > max(proto.ByteSize(), MAX_REPEATED):
+    strings = proto.string_val
+    # NumPy's copies of a string are one; TensorFlow's are not.
+    repeated = (elements - len(strings)) * len(strings[-1]) if strings else 0
+    if max(elements, repeated) > max(proto.ByteSize(), MAX_REPEATED):
         raise Refused(
             "INVALID_ARGUMENT",
             f"input {name} must hold its values; received {proto.ByteSize()} bytes for {elements} elements",

@@ -186,6 +186,23 @@ X = {"x": np.float32([1])}
         ),
         (
             to_predict(
+                "strings",
+                text=TensorProto(
+                    dtype="DT_STRING",
+                    string_val=[b"a", bytes(1000)],
+                    tensor_shape={"dim": [{"size": 1100}]},
+                ),
+            ),
+            "INVALID_ARGUMENT",
+            "input text must hold its values; received 1015 bytes for 1100 elements",
+        ),
+        (
+            to_predict(z=TensorProto(dtype="DT_FLOAT", tensor_content=b"abc"), **X),
+            "INVALID_ARGUMENT",
+            "input size does not match signature: 2!=1 len({x,z}) != len({x}). Sent extra: {z}.",
+        ),
+        (
+            to_predict(
                 x=TensorProto(dtype="DT_FLOAT", tensor_content=bytes(4), tensor_shape={"dim": [{"size": -1}]})
             ),
             "INVALID_ARGUMENT",
