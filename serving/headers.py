@@ -7,6 +7,9 @@ MAX_PIXELS = 2**26
 """Pixels of a picture that is decoded, if nothing else is said."""
 JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 """What a JPEG XL begins with."""
+BMP = b"BM"
+LEAST_PIXELS = 2**16
+"""What a picture counts among a request's others, at least: it becomes as large as the model looks at."""
 MOST_PIXELS = (2**16 - 1) ** 2
 """What a JPEG or a frame of a GIF can claim at most."""
 MOST_BLOCKS = 2**18
@@ -89,3 +92,5 @@ FORMATS: dict[bytes, Callable[[bytes], int]] = {
     b"GIF8": _gif,
     b"RIFF": _webp,
 }
+BEGINNINGS = (*FORMATS, BMP, *JPEG_XL)
+"""What the pictures begin with that TensorFlow decodes."""

@@ -15,7 +15,7 @@ from serving.config import one_model
 from serving.contents import Contents
 from serving.errors import Refused, UserError
 from serving.flags import read_flags
-from serving.headers import MOST_BLOCKS, MOST_PIXELS, claimed_pixels
+from serving.headers import JPEG_XL, MOST_BLOCKS, MOST_PIXELS, claimed_pixels
 from serving.pictures import upright
 from serving.procedures import predict
 from serving.store import Store
@@ -123,14 +123,22 @@ def test_jpeg_xl_is_refused_before_tensorflow_sees_it(faces, begin):
         predict(faces, request)
 
 
-def test_pictures_of_a_request_count_together():
-    pictures = np.array([picture(0, 0, 0)] * 3, object)  # of 48 pixels each
-    Contents(max_request_pixels=144).check_pictures("x", pictures)
-    with pytest.raises(Refused, match="at most 143 pixels together; their headers claim 144: send fewer"):
-        Contents(max_request_pixels=143).check_pictures("x", pictures)
+@pytest.mark.parametrize(
+    ("encoded", "pixels"),
+    [
+        ([drawn("PNG", 300, 400)] * 3, 360_000),
+        ([drawn("PNG", 300, 400), drawn("GIF", 1, 1)], 120_000 + 65_536),
+        ([drawn(kind, 1, 1) for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP")], 5 * 65_536),
+        ([JPEG_XL[0] + bytes(60), drawn("PNG", 1, 1)[:9]], 2 * 65_536),
+    ],
+)
+def test_pictures_of_a_request_count_together_and_small_ones_as_what_they_become(encoded, pixels):
+    pictures = np.array([b"text", *encoded], object)
+    Contents(0, 0, pixels).check_pictures("x", pictures)
+    rule = f"at most {pixels - 1} pixels together, each counted as 65536 at least; received {pixels}: send"
+    with pytest.raises(Refused, match=rule):
+        Contents(0, 0, pixels - 1).check_pictures("x", pictures)
     Contents(max_picture_pixels=0).check_pictures("x", np.array([bomb()], object))
-    with pytest.raises(Refused, match="at most 143 pixels together; their headers claim 144"):
-        Contents(max_picture_pixels=0, max_request_pixels=143).check_pictures("x", pictures)
 
 
 @pytest.fixture(scope="module")
