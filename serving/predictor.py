@@ -72,9 +72,11 @@ class Predictor:
             OSError: a file can't be read.
         """
         encoded = [upright(p if isinstance(p, bytes) else Path(p).read_bytes()) for p in pictures]
+        batcher = self.model.batcher
+        size = BATCH if batcher is None else min(BATCH, batcher.parameters.max_batch_size)
         answers: list[dict[str, dict[str, Any]]] = []
-        for start in range(0, len(encoded), BATCH):
-            answers += self._predict_batch(encoded[start : start + BATCH], start)
+        for start in range(0, len(encoded), size):
+            answers += self._predict_batch(encoded[start : start + size], start)
         return answers
 
     def _predict_batch(self, encoded: list[bytes], start: int) -> list[dict[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from small_models import picture
 
 import serving
 from serving import Predictor
+from serving.batching import Batcher, BatchingParameters
 from serving.errors import Refused, UserError
 
 RED, BLUE = picture(255, 0, 0), picture(0, 0, 255)
@@ -45,6 +47,12 @@ def test_many_pictures_are_the_same_as_each(predictor):
     pictures = [picture(number, 255 - number, 7) for number in range(70)]
     assert predictor.predict(pictures) == [predictor.predict([one])[0] for one in pictures]
     assert predictor.predict([]) == []
+
+
+def test_many_pictures_are_asked_about_as_many_at_a_time_as_a_batch_may_have(predictor):
+    pictures = [picture(number, 255 - number, 7) for number in range(5)]
+    batched = Predictor(replace(predictor.model, batcher=Batcher(BatchingParameters(2))))
+    assert batched.predict(pictures) == predictor.predict(pictures)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
