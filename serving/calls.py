@@ -8,7 +8,7 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 
 from serving.contents import Contents
-from serving.deadline import deadline
+from serving.deadline import check_deadline, deadline
 from serving.errors import Refused, reason
 from serving.headers import claimed_pixels
 from serving.loading import DEFAULT_SIGNATURE, Model, Signature
@@ -57,8 +57,8 @@ def call(model: Model, signature: Signature, inputs: Mapping[str, np.ndarray]) -
     """One call into a signature of a model: arrays by input name to arrays by output name.
 
     Raises:
-        Refused: as by `prepare`; INVALID_ARGUMENT, the model rejects an input; otherwise as TensorFlow fails,
-            or as `Batcher.run` refuses.
+        Refused: as by `prepare`; INVALID_ARGUMENT, the model rejects an input; DEADLINE_EXCEEDED, it waited
+            too long; otherwise as TensorFlow fails, or as `Batcher.run` refuses.
     """
     asked = prepare(model, signature, inputs)
     if model.batcher is None or not asked.stages:
@@ -88,7 +88,13 @@ def _stages(model: Model, signature: Signature, arrays: Arrays) -> list[Compute]
 
 def _alone(model: Model, signature: Signature) -> Compute:
     decodes = model.batcher is not None and signature is model.signatures.get(DECODE)
-    return _timed(DECODE_LATENCY, model, signature) if decodes else partial(_compute, signature)
+    compute = _timed(DECODE_LATENCY, model, signature) if decodes else partial(_compute, signature)
+    return partial(_compute_in_time, compute)
+
+
+def _compute_in_time(compute: Compute, arrays: Arrays) -> Arrays:
+    check_deadline("the request waited for longer than it may before it was computed; ask again later")
+    return compute(arrays)
 
 
 def _timed(metric: Histogram, model: Model, signature: Signature) -> Compute:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from serving.errors import Refused
+
 _DEADLINE: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -22,3 +24,16 @@ def within(seconds: float | None) -> Iterator[None]:
 def deadline() -> float:
     """When the time is over, by time.monotonic()."""
     return _DEADLINE.get()
+
+
+def check_deadline(text: str) -> None:
+    """Raises once the time is over.
+
+    Args:
+        text: what took too long.
+
+    Raises:
+        Refused: DEADLINE_EXCEEDED.
+    """
+    if time.monotonic() >= deadline():
+        raise Refused("DEADLINE_EXCEEDED", text)

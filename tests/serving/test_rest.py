@@ -231,6 +231,17 @@ def test_several_at_a_time_while_the_event_loop_stays_free(odd, monkeypatch, wor
     assert asyncio.run(run()) == [200, 200]
 
 
+@pytest.mark.parametrize("path", ["/v1/models/half_plus_two:predict", "/v1/models/half_plus_two:regress"])
+def test_who_waited_beyond_the_time_limit_is_not_computed(half_plus_two, ask, path):
+    body = orjson.dumps({"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}]})
+    if path.endswith("predict"):
+        body = orjson.dumps({"instances": [[1.0]]})
+    assert ask(half_plus_two, "POST", path, body, timeout=60).status_code == 200
+    response = ask(half_plus_two, "POST", path, body, timeout=0)
+    error = "the request waited for longer than it may before it was computed; ask again later"
+    assert (response.status_code, response.json()) == (504, {"error": error})
+
+
 def test_gzip_goes_in_and_comes_out(faces, ask):
     body = orjson.dumps({"signature_name": "predict_images", "inputs": np.zeros((40, 4, 4, 3), int).tolist()})
     plain = ask(faces, "POST", "/v1/models/faces:predict", body, {"Accept-Encoding": "identity"})
