@@ -16,6 +16,7 @@ NEIGHBOURS = 5  # finds that must agree
 SIDE = 1000  # pixels of a photo's longer side, when it is looked at
 SMALLEST = 40  # pixels of a face's side then
 TIGHT_SIDE = 200  # pixels of a crop's longer side then
+LATE = "other pictures took too long to be looked at"
 DOWN = 0.045
 """How far below the found square a crop lies, in parts of its side.
 
@@ -68,7 +69,7 @@ class Detector:
     def _detect(self, grey: np.ndarray, smallest: int) -> list[Square]:
         left = min(max(deadline() - time.monotonic(), 0), threading.TIMEOUT_MAX)
         if not self._one_at_a_time.acquire(timeout=left):
-            raise Refused("DEADLINE_EXCEEDED", "other pictures took too long to be looked at")
+            raise Refused("DEADLINE_EXCEEDED", LATE)
         try:
             boxes, votes = self._cascade.detectMultiScale2(
                 grey, scaleFactor=1.1, minNeighbors=NEIGHBOURS, minSize=(smallest, smallest)

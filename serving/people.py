@@ -14,9 +14,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from serving.answers import sentence
-from serving.deadline import within
+from serving.deadline import check_deadline, within
 from serving.errors import Refused
-from serving.faces import crop, detector, visible
+from serving.faces import LATE, crop, detector, visible
+from serving.headers import MAX_PIXELS
 from serving.metrics import observed
 from serving.pictures import animated, decode
 from serving.predictor import Predictor
@@ -97,7 +98,11 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
 def _answer(store: Store, name: str | None, files: list[tuple[str, bytes]], find: bool) -> dict[str, Any]:
     name, version, predictor = _model(store, name)
     with observed(name, "people", "REST"):
-        looks = [_look(file, content, find) for file, content in files]
+        looks: list[Look] = []
+        for file, content in files:
+            check_deadline(LATE)
+            looks.append(_look(file, content, find, store.contents.max_picture_pixels or MAX_PIXELS))
+            store.contents.check_sum("the form", [look.pixels for look in looks if not look.refused])
         if all(look.refused for look in looks):
             raise _all_refused(looks)
         answers = iter(predictor.predict([face for look in looks for face in look.crops]))
@@ -114,19 +119,21 @@ class Look:
     Args:
         answer: what is said of it, its faces by their boxes alone.
         crops: the faces, as PNG.
+        pixels: how many were decoded.
         refused: why there is nothing to say.
     """
 
     answer: dict[str, Any]
     crops: list[bytes]
+    pixels: int = 0
     refused: Refused | None = None
 
 
-def _look(file: str, content: bytes, find: bool) -> Look:
+def _look(file: str, content: bytes, find: bool, max_pixels: int) -> Look:
     try:
-        picture = decode(content)
+        picture = decode(content, max_pixels)
     except Refused as refused:
-        return Look({"file": file, "error": str(refused)}, [], refused)
+        return Look({"file": file, "error": str(refused)}, [], refused=refused)
     eyes = detector() if find else None
     faces = [] if eyes is None else eyes.find(picture)
     boxes = [(0, 0, *picture.size)] if eyes is None else [visible(picture, face) for face in faces]
@@ -142,7 +149,7 @@ def _look(file: str, content: bytes, find: bool) -> Look:
     if not boxes:
         answer["words"] = "no face was found"
     crops = [picture] if eyes is None else [crop(picture, face) for face in faces]
-    return Look(answer, [_png(one) for one in crops])
+    return Look(answer, [_png(one) for one in crops], picture.width * picture.height)
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -42,16 +42,21 @@ def animated(image: bytes) -> bool:
         return False
 
 
-def decode(image: bytes) -> Image.Image:
+def decode(image: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """An encoded picture's RGB pixels, turned upright; of an animated one, those of its first frame.
+
+    Args:
+        image: as it came.
+        max_pixels: of it, by its header; never more than MAX_PIXELS.
 
     Raises:
         Refused: INVALID_ARGUMENT, it is none of `FORMATS` (status 415), too large (413) or broken (400).
     """
+    most = min(max_pixels, MAX_PIXELS)
     kinds = f"must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
     try:
         with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
+            if picture.width * picture.height > most:
                 raise Image.DecompressionBombError(f"{picture.width} x {picture.height} pixels")
             turned = _turned(picture)
             if turned.mode.startswith("I;16"):  # whose upper half is all that RGB has room for
@@ -62,7 +67,7 @@ def decode(image: bytes) -> Image.Image:
     except UnidentifiedImageError as error:
         raise Refused("INVALID_ARGUMENT", f"this is no picture: it {kinds}", 415) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        text = f"the picture is too large: it may have {MAX_PIXELS:,} pixels; scale it down"
+        text = f"the picture is too large: it may have {most:,} pixels; scale it down"
         raise Refused("INVALID_ARGUMENT", text, 413) from error
     except Exception as error:
         raise Refused("INVALID_ARGUMENT", "the picture is broken or cut off") from error

@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 import threading
+import time
 from base64 import b64encode
 from zlib import crc32
 
@@ -19,6 +20,9 @@ from PIL import Image
 from small_models import picture, save
 
 from serving.app import create_app
+from serving.config import one_model
+from serving.contents import Contents
+from serving.deadline import deadline
 from serving.faces import detector
 from serving.pictures import decode
 from serving.predictor import Predictor
@@ -208,6 +212,28 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(predict, side):
     assert (response.status_code, response.json()) == (413, {"error": error})
 
 
+@pytest.mark.parametrize(
+    ("contents", "refused", "error"),
+    [
+        (Contents(max_picture_pixels=640 * 480), [], None),
+        (Contents(max_picture_pixels=100_000), ["b.png", "c.bmp"], "may have 100,000 pixels; scale it down"),
+        (Contents(max_request_pixels=2 * 640 * 480 + 2**16), [], None),
+        (Contents(max_request_pixels=2 * 640 * 480 + 2**16 - 1), None, "at most 679935 pixels together"),
+    ],
+)
+def test_pictures_are_as_large_as_the_server_lets_them_be(predict, faces_path, contents, refused, error):
+    store = Store(one_model("faces", faces_path), contents=contents)
+    store.load()
+    files = {"a.png": encode(photo(size=(9, 9))), "b.png": encode(photo()), "c.bmp": encode(photo(), "BMP")}
+    answer = predict(files, store=store).json()
+    if refused is None:
+        assert error in answer["error"]
+    else:
+        errors = {file["file"]: file["error"] for file in answer["files"] if "error" in file}
+        assert list(errors) == refused
+        assert all(text.endswith(error) for text in errors.values())
+
+
 def test_the_model_is_the_first_that_takes_pictures_or_the_one_named(ask, predict, several):
     assert ask(several, "GET", "/models").json() == {
         "models": [{"model": "faces", "version": 7}],
@@ -274,9 +300,25 @@ def test_nobody_waits_for_the_detector_beyond_the_time_limit(ask, faces):
     )
 
 
+def test_the_time_limit_is_kept_between_pictures_too(ask, faces, monkeypatch):
+    seen = []
+
+    def slow(*arguments):
+        seen.append(arguments)
+        time.sleep(max(0.0, deadline() - time.monotonic()))
+        return decode(*arguments)
+
+    monkeypatch.setattr("serving.people.decode", slow)
+    files = [("file", (name, RED)) for name in ("a.png", "b.png")]
+    request = httpx.Request("POST", "http://server/predict", files=files)
+    response = ask(faces, "POST", "/predict?faces=crop", request.read(), dict(request.headers), timeout=1)
+    assert (response.status_code, len(seen)) == (504, 1)
+    assert response.json() == {"error": "other pictures took too long to be looked at"}
+
+
 def test_who_looks_at_pictures_takes_no_thread_of_those_who_ask_over_the_wire(faces, monkeypatch):
     looking = threading.Event()
-    monkeypatch.setattr("serving.people.decode", lambda content: looking.set() or decode(content))
+    monkeypatch.setattr("serving.people.decode", lambda *picture: looking.set() or decode(*picture))
     body = json.dumps({"instances": [{"b64": b64encode(RED + bytes(SMALL)).decode()}]})
 
     async def run():
