@@ -18,11 +18,15 @@ export function camera(take, fail) {
       fail("Browsers give the camera only to pages that come by https, or from localhost.");
       return;
     }
+    of("open-camera").disabled = true; // a second click would open one more, which nothing closes
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
     } catch (error) {
       fail(`The camera can't be used: ${error.message}. Allow it in the browser's settings, or choose a picture.`);
       return;
+    } finally {
+      of("open-camera").disabled = false;
+      of("open-camera").focus();
     }
     of("video").srcObject = stream;
     of("camera").hidden = false;

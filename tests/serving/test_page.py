@@ -134,12 +134,35 @@ def test_a_picture_is_taken_with_the_camera(visit):
     shoot(page, "no_face")
 
 
+SLOW = """() => {
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+window.streams = [];
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    streams.push(await open(wanted));
+    return streams.at(-1);
+};
+}"""
+
+
+def test_two_clicks_open_one_camera_and_it_is_closed(visit):
+    page = visit(permissions=["camera"])
+    page.evaluate(SLOW)
+    page.get_by_role("button", name="Use the camera").dblclick()
+    expect(page.locator("video")).to_have_js_property("videoWidth", 640)
+    page.wait_for_timeout(400)
+    page.get_by_role("button", name="Close the camera").click()
+    assert page.evaluate("streams.map((stream) => stream.active)") == [False]
+    expect(page.get_by_role("button", name="Use the camera")).to_be_focused()
+
+
 def test_a_camera_that_is_refused_says_so(visit):
     page = visit()
     page.get_by_role("button", name="Use the camera").click()
     expect(page.get_by_role("alert")).to_have_text(
         re.compile("^The camera can't be used: .*choose a picture")
     )
+    expect(page.get_by_role("button", name="Use the camera")).to_be_focused()
 
 
 def test_all_is_done_by_keyboard(visit):
