@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,19 @@ def versions(base_path: Path) -> dict[int, Path]:
     """Version folders by number, newest first: names are whole numbers, leading zeros allowed.
 
     Raises:
-        UserError: there is no such folder, it can't be read, or there is no version in it.
+        UserError: there is no such folder, it or a version in it can't be looked at, or there is none in it.
     """
     try:
-        children = sorted(base_path.iterdir())
+        with os.scandir(base_path) as children:
+            # Some Pythons' Path.is_dir says no of what can't be looked at now: it would count as deleted.
+            found = {
+                number: Path(child.path)
+                for child in sorted(children, key=attrgetter("name"))
+                if (number := version_number(child.name)) is not None and child.is_dir()
+            }
     except OSError as error:
-        raise UserError(
-            f"base_path must be a folder of version folders; received {str(base_path)!r}: {error.strerror}"
-        ) from error
-    found = {
-        number: path
-        for path in children
-        if (number := version_number(path.name)) is not None and path.is_dir()
-    }
+        received = f"{str(error.filename)!r}: {error.strerror}"
+        raise UserError(f"base_path must be a folder of version folders; received {received}") from error
     if not found:
         raise UserError(
             f"base_path must hold a version folder such as {base_path / '1'}; received one without any"

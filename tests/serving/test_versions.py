@@ -47,12 +47,16 @@ def test_a_version_is_a_number_of_63_bits(text, number):
         (None, "must be a folder of version folders; received '.*': No such file or directory"),
         (["base"], "must be a folder of version folders; received '.*': Not a directory"),
         (["base/latest/saved_model.pb"], "must hold a version folder"),
+        (["base/1/saved_model.pb", "base/2"], "received '.*/base/2': File name too long"),
     ],
 )
 def test_a_base_path_without_versions(tmp_path, files, message):
     for name in files or []:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        if name == "base/2":
+            (tmp_path / name).symlink_to("2" * 300)  # what can't be looked at, whoever looks
+        else:
+            (tmp_path / name).touch()
     with pytest.raises(UserError, match=message):
         versions(tmp_path / "base")
 
