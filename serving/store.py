@@ -81,10 +81,11 @@ class Store:
 
         Raises:
             Refused: NOT_FOUND, a model has no version, or FAILED_PRECONDITION, a label stands for one that
-                does not answer: all stays as it was; UNKNOWN, a new model has no version that loads.
+                does not answer: all stays as it was; UNKNOWN, a model has no version that loads: all else is
+                done, and its folder is looked at from now on.
         """
         with self._changing:
-            if config == self._config:
+            if config == self._config and all(self.available.values()):
                 return
             before = self._servables
             try:
@@ -94,8 +95,7 @@ class Store:
             for name in before.keys() - self._servables.keys():
                 before[name].unload()
             self._log(self._poll())
-            new = [servable for name, servable in self._servables.items() if name not in before]
-            missing = [_missing(servable) for servable in new if not servable.available]
+            missing = [_missing(servable) for servable in self._servables.values() if not servable.available]
             if missing:
                 count = f"{len(missing)} model(s) did not become available"
                 raise Refused("UNKNOWN", f"{count}: {{{''.join(missing)}}}")
