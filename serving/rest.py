@@ -147,6 +147,8 @@ async def _predict(store: Store, spec: ModelSpec, body: bytes) -> bytes:
     with RUNTIME_LATENCY.time(spec[0], "Predict", "TF1"):
         outputs = await call_async(call)
     size = sum(array.nbytes for array in outputs.values())
+    if size <= SMALL:  # of strings, these were pointers
+        size += sum(len(text) for array in outputs.values() if array.dtype == object for text in array.flat)
     return await _where_it_fits(size, write_outputs, outputs, as_rows)
 
 

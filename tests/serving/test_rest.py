@@ -19,6 +19,7 @@ from serving.config import one_model
 from serving.errors import Refused
 from serving.rest import answer, refusal
 from serving.store import Store
+from serving.tensors import write_outputs
 
 
 @pytest.mark.parametrize(
@@ -240,6 +241,20 @@ def test_who_waited_beyond_the_time_limit_is_not_computed(half_plus_two, ask, pa
     response = ask(half_plus_two, "POST", path, body, timeout=0)
     error = "the request waited for longer than it may before it was computed; ask again later"
     assert (response.status_code, response.json()) == (504, {"error": error})
+
+
+@pytest.mark.parametrize(("letters", "in_loop"), [(2**13, True), (2**15, False)])
+def test_long_strings_are_not_written_in_the_event_loop(odd, monkeypatch, letters, in_loop):
+    writers = []
+
+    def write(*arguments):
+        writers.append(threading.current_thread() is threading.main_thread())
+        return write_outputs(*arguments)
+
+    monkeypatch.setattr("serving.rest.write_outputs", write)
+    body = orjson.dumps({"signature_name": "strings", "instances": ["a" * letters]})
+    asyncio.run(answer(odd, "POST", "/v1/models/odd:predict", body))
+    assert writers == [in_loop]
 
 
 def test_gzip_goes_in_and_comes_out(faces, ask):
