@@ -81,18 +81,26 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
             parser = InMemory(request.headers, request.stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS)
             form = await parser.parse()
             parts = [part for _, part in form.multi_items() if not isinstance(part, str)]
-            files = [((part.filename or "picture")[:200], await part.read()) for part in parts]
+            files = [(_name(part.filename), await part.read()) for part in parts]
             await form.close()
     except MultiPartException as error:
         status = 413 if error.message.startswith("Too many files") else None
         text = f"a form must have at most {MAX_FILES} files" if status else error.message
         raise Refused("INVALID_ARGUMENT", f"the form can't be read: {text}", status) from error
+    except UnicodeError as error:
+        text = "the form can't be read: its names must be in its charset, such as utf-8; received "
+        raise Refused("INVALID_ARGUMENT", f"{text}{request.headers['content-type'][:200]!r}") from error
     except ClientDisconnect as gone:
         raise Refused("CANCELLED", "the client has gone") from gone
     if not files:
         text = "no picture was sent; send one as the body, or in a form: curl -F file=@photo.jpg"
         raise Refused("INVALID_ARGUMENT", text)
     return files
+
+
+def _name(given: str | None) -> str:
+    # Of some charsets come lone surrogates, which JSON can't hold.
+    return (given or "picture")[:200].encode(errors="replace").decode()
 
 
 def _answer(store: Store, name: str | None, files: list[tuple[str, bytes]], find: bool) -> dict[str, Any]:

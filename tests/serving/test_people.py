@@ -203,6 +203,25 @@ def test_forms_without_a_file(ask, faces, body, error):
     assert response.json()["error"].startswith(error)
 
 
+@pytest.mark.parametrize(
+    ("charset", "status", "said"),
+    [
+        ("utf-8", 200, b"\\ud800.png"),
+        ("nonsense", 200, b"\\ud800.png"),
+        ("unicode_escape", 200, b"?.png"),
+        ("undefined", 400, b"the form can't be read: its names must be in its charset"),
+    ],
+)
+def test_a_form_may_say_any_charset(ask, faces, charset, status, said):
+    part = b'Content-Disposition: form-data; name="file"; filename="\\ud800.png"'
+    body = b"--cut\r\n" + part + b"\r\n\r\n" + RED + b"\r\n--cut--\r\n"
+    headers = {"Content-Type": f"{FORM['Content-Type']}; charset={charset}"}
+    response = ask(faces, "POST", "/predict?faces=crop", body, headers)
+    answer = response.json()
+    told = answer["files"][0]["file"] if status == 200 else answer["error"]
+    assert (response.status_code, told.encode()[: len(said)]) == (status, said)
+
+
 @pytest.mark.parametrize("side", [8_200, 10_000, 20_000])
 def test_too_many_pixels_are_refused_before_they_are_decoded(predict, side):
     small = encode(Image.new("1", (1, 1)))
