@@ -78,5 +78,5 @@ def to_array(name: str, proto: TensorProto) -> np.ndarray:
         if min(sizes, default=0) < 0:
             raise ValueError("a negative size")  # make_ndarray would guess it
         return tf.make_ndarray(proto)
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise Refused("INVALID_ARGUMENT", f"tensor parsing error: {name}") from error

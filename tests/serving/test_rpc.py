@@ -209,6 +209,7 @@ X = {"x": np.float32([1])}
             "tensor parsing error: x",
         ),
         (to_predict(x=TensorProto()), "INVALID_ARGUMENT", "tensor parsing error: x"),
+        (to_predict(x=TensorProto(dtype="DT_RESOURCE")), "INVALID_ARGUMENT", "tensor parsing error: x"),
         (
             PredictRequest(model_spec={"name": "odd"}, output_filter=["y", "z"]),
             "INVALID_ARGUMENT",
