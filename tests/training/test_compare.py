@@ -66,7 +66,9 @@ def test_what_is_finished_is_reported_and_not_trained_again(tiny, in_this_proces
     data = config.run / cell["name"] / "seed0" / "naive_age" / "data.json"
     kept = data.read_text()
     data.write_text(kept.replace(': "', ': "0.'))
-    with pytest.raises(UserError, match=r"a run keeps its data; .* has changed since .*naive_age was started"):
+    with pytest.raises(
+        UserError, match=r"a run keeps its data; .* has changed since .*naive_age was started"
+    ):
         compare(dataclasses.replace(config, report_only=True))
     data.write_text(kept)
 
