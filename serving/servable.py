@@ -97,7 +97,7 @@ class Servable:
 
     def configure(self, config: ModelConfig) -> None:
         """Takes over base path, version policy and labels; the next poll follows them."""
-        if config.HasField("logging_config"):
+        if config.HasField("logging_config") and config != self.config:
             logger.warning("logging_config of model %s is not followed: no request is logged", self.name)
         self.config = config
         self._serving = self._serving._replace(labels=dict(config.version_labels))

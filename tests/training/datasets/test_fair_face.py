@@ -101,7 +101,9 @@ def test_what_is_left_out_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixt
     write_labels(tmp_path / "manual", {**LABELS, **SPOILT})
     found = prepared("fair_face", tmp_path, ZIP, {**PICTURES, **SPOILT_PICTURES})
     assert set(found) == set(LABELS)
-    *named, summary = [record.getMessage() for record in caplog.records if "training" in record.name]
+    *named, apart, summary = [record.getMessage() for record in caplog.records if "training" in record.name]
+    # Its bins lie a year apart.
+    assert apart.endswith("are apart, in the mean: age 1.0 years (1 picture), gender 100.0% (1 picture)")
     assert sorted(named) == sorted(f"fair_face: left out {name}: {why}" for name, why in LEFT_OUT.items())
     assert summary.startswith("fair_face: 32 examples; 1 left out: neither in train/ nor in val/; ")
 
