@@ -36,6 +36,16 @@ def test_training_starts_where_the_other_run_ended(tiny):
     assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], rel=1e-5)
 
 
+def test_heads_begin_calibrated_unless_the_run_calibrates_itself(tiny, earlier):
+    (earlier.folder / "summary.json").write_text('{"learned": ["age"], "temperatures": {"age": 0.5}}')
+    own = earlier.best_model(calibrated=False).get_layer("age").kernel.numpy()
+    for calibrate, factor in ((False, 2.0), (True, 1.0)):
+        config = tiny(trunk="resnet", start_from=earlier.folder, calibrate=calibrate)
+        network = build_model(config)
+        start_from(network, config)
+        np.testing.assert_allclose(network.get_layer("age").kernel, factor * own, rtol=1e-6)
+
+
 def test_a_run_whose_first_checkpoint_could_not_be_written_starts_there_again(tiny):
     first = train(tiny("first", epochs=1))
     config = tiny("second", epochs=1, start_from=first.folder, learning_rate=0.0, weight_decay=0.0)
