@@ -143,3 +143,17 @@ def serve() -> Iterator[Callable[[Any], str]]:
     for server, thread in servers:
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def predict(ask, faces):
+    """What /predict says to files by name, or to a body."""
+
+    def send(files, query="", store=faces):
+        if isinstance(files, bytes):
+            return ask(store, "POST", f"/predict{query}", files)
+        parts = [("file", (name, content)) for name, content in files.items()]
+        request = httpx.Request("POST", "http://server/predict", files=parts)
+        return ask(store, "POST", f"/predict{query}", request.read(), dict(request.headers))
+
+    return send

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import resource
 import sys
-from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -13,8 +12,7 @@ from multitask import derive
 from multitask.errors import UserError
 from multitask.layers import BatchNormalization
 from multitask.tasks import TASKS
-from training.checkpoints import EpochEnd
-from training.evaluate import best_model_digest, evaluate
+from training.evaluate import evaluate
 from training.export import export
 from training.phases import compile_model
 from training.pipeline import examples_of
@@ -88,66 +86,12 @@ def test_training_ends_early_when_patience_runs_out(tiny):
     assert json.loads((run.folder / "summary.json").read_text())["learned"] == list(TASKS)
 
 
-@pytest.mark.parametrize(("keep", "epochs"), [("best", [0]), ("last", [0, 1])])
-def test_the_model_of_the_best_epoch_is_kept_or_of_the_last(tiny, monkeypatch, keep, epochs):
-    kept, save = [], EpochEnd._save_network
-    monkeypatch.setattr(EpochEnd, "_save_network", lambda self: kept.append(self.epochs_done) or save(self))
-    run = train(tiny(keep=keep, learning_rate=0.0))  # the second epoch is as good as the first
-    assert kept == epochs
-    assert run.summary["best_val_loss"] == run.history[0]["val_loss"]
-
-
 def test_a_diverged_run_says_so_and_is_not_finished(tiny):
     config = tiny(learning_rate=1e30, warmup_epochs=0)
     with pytest.raises(UserError, match="must have a finite loss; received nan after epoch 1"):
         train(config)
     assert Run.open(config.run).summary is None
     train(dataclasses.replace(config, learning_rate=1e-3))
-
-
-@pytest.mark.parametrize("keep", ["best", "last"])
-def test_a_model_that_diverged_later_is_not_kept(tiny, keep):
-    run = Run.start(tiny(keep=keep))
-    callback = epoch_end(run)
-    epochs = iter(enumerate([2.0, float("nan")]))
-
-    def end():
-        epoch, loss = next(epochs)
-        callback.on_epoch_begin(epoch)
-        callback.on_epoch_end(epoch, {"val_loss": loss})
-
-    end()
-    kept = (run.folder / "best.keras").read_bytes()
-    with pytest.raises(UserError, match="after epoch 2") if keep == "last" else nullcontext():
-        end()
-    assert (run.folder / "best.keras").read_bytes() == kept
-
-
-def epoch_end(run):
-    """What a run's training calls when an epoch ends, no data at hand."""
-    model = build_model(run.config)
-    compile_model(model, run.config, list(TASKS.values()), steps=1)
-    callback = EpochEnd(run, model, model, unlabelled=[])
-    callback.set_model(model)
-    callback.restore(model, [model.optimizer])
-    return callback
-
-
-def test_figures_of_an_earlier_best_model_do_not_outlive_it(tiny):
-    run = Run.start(tiny())
-    callback = epoch_end(run)
-    for epoch, (loss, kept) in enumerate([(2.0, False), (3.0, True), (1.0, False)]):
-        (run.folder / "evaluation.json").write_text("{}")
-        callback.on_epoch_begin(epoch)
-        callback.on_epoch_end(epoch, {"val_loss": loss})
-        assert (run.evaluation is not None) == kept
-    (run.folder / "evaluation.json").write_text("{}")
-    callback.finish(list(TASKS.values()), 1, {})
-    assert run.evaluation is not None
-    digest = best_model_digest(run)
-    callback.finish(list(TASKS.values()), 1, {"age": 2.0})  # which answers otherwise
-    assert run.evaluation is None
-    assert best_model_digest(run) != digest
 
 
 @pytest.mark.parametrize("xla", [False, True], ids=["", "xla"])
@@ -264,18 +208,6 @@ def test_a_naive_run_learns_one_task(tiny):
     assert run.summary["learned"] == ["gender"]
     assert set(evaluate(run)["tasks"]) == {"gender"}
     assert {"gender_accuracy", "val_gender_accuracy"} <= set(run.history[0])
-
-
-def test_validation_without_a_task_reports_no_figure_for_it(tiny):
-    run = Run.start(tiny())
-    model = build_model(run.config)
-    compile_model(model, run.config, list(TASKS.values()), steps=1)
-    callback = EpochEnd(run, model, model, unlabelled=["emotion"])
-    callback.set_model(model)
-    callback.restore(model, [model.optimizer])
-    callback.on_epoch_begin(0)
-    callback.on_epoch_end(0, {"val_loss": 1.0, "val_emotion_accuracy": 0.0, "emotion_accuracy": 0.5})
-    assert set(run.history[0]) == {"epoch", "seconds", "val_loss", "emotion_accuracy"}
 
 
 def test_a_full_disk_ends_in_one_line_and_nothing_is_lost(tiny):
