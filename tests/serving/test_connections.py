@@ -85,11 +85,12 @@ BODY = b"POST /0/1 HTTP/1.1\r\nContent-Length: 60000\r\n\r\n" + bytes(60_000)
     ("sent", "rest", "answers"),
     [
         ([get(b"/0/1", b"A: " + b"a" * (MOST - len(get(b"/0/1", b"A: "))))], b"", 1),
+        ([BODY[:30_000], BODY[30_000:]], b"", 1),
         ([BODY + NOW[:9]], NOW[9:], 2),
         ([b"\r\n" + BODY], NOW, 2),
         ([get(b"/1.3/1"), NOW + NOW[:9]], NOW[9:], 3),  # while nothing is read, no time passes
     ],
-    ids=["just fits", "behind a body", "behind a line", "behind two"],
+    ids=["just fits", "a body in parts", "behind a body", "behind a line", "behind two"],
 )
 def test_heads_are_counted_and_timed_by_themselves(port, sent, rest, answers):
     with connected(port) as connection:
