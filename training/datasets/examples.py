@@ -206,10 +206,29 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     def _split_of(self, archive: Path) -> dict[str, str]:
         """Ids of all usable examples and the split each belongs to."""
         split_of: dict[str, str] = {}
-        copies: dict[bytes, list[tuple[str, dict[str, Any]]]] = collections.defaultdict(list)
+        copies: dict[bytes, list[Candidate]] = collections.defaultdict(list)
         left_out: list[tuple[str, str]] = []
-        seen: set[str] = set()
+        for candidate in self._usable(archive, left_out):
+            split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
+            copies[hashlib.sha256(candidate.image).digest()].append(replace(candidate, image=b""))
+        if not split_of:
+            raise self._nothing_usable(archive, left_out)
 
+        named = [[candidate.id for candidate in same] for same in copies.values()]
+        left_out += _leave_in_one_split(split_of, named)
+        self._settle(split_of, [[name for name in names if name in split_of] for names in named])
+
+        self._report(left_out)
+        counts = collections.Counter(reason.partition(" (")[0] for _, reason in left_out)
+        reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(counts.items()))
+        if apart := disagreement([candidate.labels for candidate in same] for same in copies.values()):
+            logger.info("%s: two labels of one picture are apart, in the mean: %s", self.name, apart)
+        logger.info("%s: %d examples%s", self.name, len(split_of), reasons)
+        return split_of
+
+    def _usable(self, archive: Path, left_out: list[tuple[str, str]]) -> Iterator[Candidate]:
+        """Candidates that can be read, each name once; the others go to `left_out`, with the reason."""
+        seen: set[str] = set()
         description, console = f"checking {self.name}", Console(stderr=True)
         for candidate in track(self._readable(archive), description, transient=True, console=console):
             if not isinstance(candidate, Candidate):
@@ -222,30 +241,8 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
                     check(upright(candidate.image))
                 except Rejected as error:
                     left_out.append((candidate.id, str(error)))
-                    continue
-                digest = hashlib.sha256(candidate.image).digest()
-                copies[digest].append((candidate.id, candidate.labels))
-                split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
-
-        if not split_of:
-            raise self._nothing_usable(archive, left_out)
-
-        named = [[name for name, _ in same] for same in copies.values()]
-        for names in named:
-            kept = max(names, key=lambda name: SPLITS.index(split_of[name]))
-            for name in names:
-                if split_of[name] != split_of[kept]:
-                    left_out.append((name, f"same picture in {split_of[kept]} ({kept})"))
-                    del split_of[name]
-
-        self._settle(split_of, [[name for name in names if name in split_of] for names in named])
-        self._report(left_out)
-        counts = collections.Counter(reason.partition(" (")[0] for _, reason in left_out)
-        reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(counts.items()))
-        if apart := disagreement([labels for _, labels in same] for same in copies.values()):
-            logger.info("%s: two labels of one picture are apart, in the mean: %s", self.name, apart)
-        logger.info("%s: %d examples%s", self.name, len(split_of), reasons)
-        return split_of
+                else:
+                    yield candidate
 
     def _nothing_usable(self, archive: Path, left_out: list[tuple[str, str]]) -> UserError:
         received = "none that can be used" + "".join(f", {name}: {why}" for name, why in left_out[:1])
@@ -257,3 +254,13 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     def _report(self, left_out: list[tuple[str, str]]) -> None:
         for name, reason in left_out:
             logger.warning("%s: left out %s: %s", self.name, name, reason)
+
+
+def _leave_in_one_split(split_of: dict[str, str], copies: list[list[str]]) -> Iterator[tuple[str, str]]:
+    """Takes from `split_of` the copies of each picture that are not in the last of its splits; says which."""
+    for names in copies:
+        kept = max(names, key=lambda name: SPLITS.index(split_of[name]))
+        for name in names:
+            if split_of[name] != split_of[kept]:
+                del split_of[name]
+                yield name, f"same picture in {split_of[kept]} ({kept})"
