@@ -76,9 +76,6 @@ class TrainConfig:
         weight_decay: AdamW's, on kernels alone.
         weight_averaging: share that the running average of the weights keeps at each step; the averages are
             what is validated and kept as the best model. 0: no average.
-        sharpness_aware: by what distance of the weights a step looks for a higher loss, whose gradients it
-            then takes: minima that are wide generalize better, to labels that are noisy above all. It takes
-            half the time more, and the engine "torch". 0: none.
         mixup: a of Beta(a, a), from which is drawn by which shares a picture and another of its batch are
             blended, and their labels, the larger share its own: the larger a, the nearer to halves. 0: none.
         dropout: rate before each head's dense layer.
@@ -128,7 +125,6 @@ class TrainConfig:
     warmup_epochs: float = 0.5
     weight_decay: float = 0.05
     weight_averaging: float = 0.0
-    sharpness_aware: float = 0.0
     mixup: float = 0.0
     dropout: float = 0.1
     label_smoothing: float = 0.0
@@ -185,7 +181,6 @@ class TrainConfig:
             "patience",
             "learning_rate",
             "fine_tuning_rate",
-            "sharpness_aware",
             "mixup",
         ):
             _check(getattr(self, name) >= 0, f"{name} must not be negative; received {getattr(self, name)}")
@@ -214,10 +209,6 @@ class TrainConfig:
 
     def _check_engine(self) -> None:
         if self.engine == "tensorflow":
-            _check(
-                not self.sharpness_aware,
-                f'sharpness_aware takes --engine torch; received {self.sharpness_aware} by "tensorflow"',
-            )
             return
         _check(
             self.gradients == "autodiff" and not self.xla,

@@ -34,8 +34,6 @@ from training.config import Augmentation, TrainConfig
         ({"splits": ("test",)}, "splits must be train, validation or both; received test"),
         ({"splits": ()}, "splits must be train, validation or both; received none"),
         ({"splits": ("train", "validation")}, "keep must be last and patience 0; received keep best"),
-        ({"sharpness_aware": 0.1}, 'sharpness_aware takes --engine torch; received 0.1 by "tensorflow"'),
-        ({"engine": "torch", "sharpness_aware": -0.1}, "sharpness_aware must not be negative; received -0.1"),
         ({"engine": "torch", "gradients": "derived"}, 'the engine "torch" differentiates .* by itself'),
         ({"engine": "torch", "balancing": "pcgrad"}, "balancing must be equal or given by the engine"),
         ({"engine": "torch", "precision": "mixed_float16"}, "precision must be float32 or mixed_bfloat16"),

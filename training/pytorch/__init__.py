@@ -26,5 +26,4 @@ def by_torch(model: keras.Model, config: TrainConfig, steps_per_epoch: int) -> k
         seed=config.seed,
         steps_per_epoch=steps_per_epoch,
         bfloat16=config.precision == "mixed_bfloat16",
-        sharpness_aware=config.sharpness_aware,
     )

@@ -1,7 +1,6 @@
 """A Keras model whose training steps PyTorch computes."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -11,9 +10,6 @@ from torch._dynamo.exc import BackendCompilerFailed  # which nothing public name
 
 from multitask.errors import UserError
 from training.pytorch.network import Network
-
-TINY = 1e-12
-"""What a gradient's length is taken for where it is 0, to divide by."""
 
 
 class TorchModel(keras.Model):
@@ -33,9 +29,6 @@ class TorchModel(keras.Model):
         seed: of dropout, whose draws are a function of it and the step.
         steps_per_epoch: after so many steps Keras's variables are brought up to date.
         bfloat16: whether PyTorch computes convolutions and dense layers in bfloat16; weights stay float32.
-        sharpness_aware: if above 0, each step takes the gradients of where the loss is high within this
-            distance of the weights (`Optimizer.climb`), which takes half a step more: the way up is that of
-            the batch's first half.
     """
 
     train_function: Any
@@ -48,11 +41,9 @@ class TorchModel(keras.Model):
         seed: int = 0,
         steps_per_epoch: int = 1,
         bfloat16: bool = False,
-        sharpness_aware: float = 0.0,
     ) -> None:
         super().__init__(inputs, outputs, name=name)
         self.seed, self.steps_per_epoch, self.bfloat16 = seed, steps_per_epoch, bfloat16
-        self.sharpness_aware = sharpness_aware
 
     def make_train_function(self, force: bool = False) -> None:
         """Prepares PyTorch's step, which fit then calls."""
@@ -61,12 +52,12 @@ class TorchModel(keras.Model):
 
     def _steps(self) -> Callable[[Iterator[Any]], dict[str, Any]]:
         network = Network(self)
-        forward = torch.compile(network, dynamic=False)
+        forward = torch.compile(network)
         optimizer = Optimizer(self.optimizer, network)
-        differentiate, judge = tf.function(self._differentiated), tf.function(self._judged)
+        judge = tf.function(self._judged)
 
-        def backward(batch: Any, by: Callable[..., tuple[Any, dict]]) -> Any:
-            images, labels, weights = batch
+        def step(iterator: Iterator[Any]) -> dict[str, Any]:
+            images, labels, weights = next(iterator)
             torch.manual_seed(self.seed * 2**32 + optimizer.steps)
             try:
                 with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
@@ -78,20 +69,9 @@ class TorchModel(keras.Model):
                     "install g++ (or name another by the variable CXX), or choose --engine tensorflow"
                 ) from error
             given = {name: tf.constant(values.detach().numpy()) for name, values in logits.items()}
-            found, gradients = by(given, labels, weights)
-            seeds = {name: torch.from_numpy(gradients[name].numpy()) for name in gradients}
-            torch.autograd.backward([logits[name] for name in seeds], list(seeds.values()))
-            return found
-
-        def step(iterator: Iterator[Any]) -> dict[str, Any]:
-            batch = next(iterator)
-            if self.sharpness_aware:
-                half = -(-len(batch[0]) // 2)
-                backward(tf.nest.map_structure(lambda values: values[:half], batch), differentiate)
-                with optimizer.climb(self.sharpness_aware):
-                    logs = backward(batch, judge)
-            else:
-                logs = backward(batch, judge)
+            logs, gradients = judge(given, labels, weights)
+            backward = {name: torch.from_numpy(gradients[name].numpy()) for name in gradients}
+            torch.autograd.backward([logits[name] for name in backward], list(backward.values()))
             optimizer.step()
             if optimizer.steps % self.steps_per_epoch == 0:
                 optimizer.give()
@@ -99,17 +79,15 @@ class TorchModel(keras.Model):
 
         return step
 
-    def _differentiated(self, logits: dict[str, tf.Tensor], labels: Any, weights: Any) -> tuple[Any, dict]:
+    def _judged(self, logits: dict[str, tf.Tensor], labels: Any, weights: Any) -> tuple[dict, dict]:
         with tf.GradientTape() as tape:
             tape.watch(logits)
             loss = self._compute_loss(y=labels, y_pred=logits, sample_weight=weights, training=True)
+        count = tf.shape(next(iter(logits.values())))[0]
+        self._loss_tracker.update_state(loss, sample_weight=count)
         gradients = tape.gradient(loss, logits)
-        return loss, {name: value for name, value in gradients.items() if value is not None}
-
-    def _judged(self, logits: dict[str, tf.Tensor], labels: Any, weights: Any) -> tuple[dict, dict]:
-        loss, gradients = self._differentiated(logits, labels, weights)
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(next(iter(logits.values())))[0])
-        return self.compute_metrics(None, labels, logits, sample_weight=weights), gradients
+        logs = self.compute_metrics(None, labels, logits, sample_weight=weights)
+        return logs, {name: value for name, value in gradients.items() if value is not None}
 
 
 class Optimizer:
@@ -147,24 +125,6 @@ class Optimizer:
             }
         averages = keras_optimizer._model_variables_moving_average if keras_optimizer.use_ema else []
         self._averages = [e.of(average) for e, average in zip(self._trained, averages, strict=False)]
-
-    @contextmanager
-    def climb(self, distance: float) -> Iterator[None]:
-        """Meanwhile the trained weights w are at w + distance g / |g|, by their gradients g, then forgotten.
-
-        Source: Foret et al. 2021, "Sharpness-aware minimization for efficiently improving generalization",
-        eq. 2.
-        """
-        climbing = [e.tensor for e in self._trained if e.tensor.grad is not None]
-        steepness = torch._foreach_norm([tensor.grad for tensor in climbing])
-        norm = torch.linalg.vector_norm(torch.stack(list(steepness))).clamp_min(TINY)
-        with torch.no_grad():
-            before = [tensor.clone() for tensor in climbing]
-            torch._foreach_add_(climbing, torch._foreach_mul([t.grad for t in climbing], distance / norm))
-        self._torch.zero_grad()
-        yield
-        with torch.no_grad():
-            torch._foreach_copy_(climbing, before)
 
     def step(self) -> None:
         """Updates the weights by their gradients, and forgets those."""
