@@ -206,41 +206,46 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
     def _split_of(self, archive: Path) -> dict[str, str]:
         """Ids of all usable examples and the split each belongs to."""
         split_of: dict[str, str] = {}
-        copies: dict[bytes, list[Candidate]] = collections.defaultdict(list)
+        labels_of: dict[str, dict[str, Any]] = {}
+        same: dict[bytes, list[str]] = collections.defaultdict(list)
         left_out: list[tuple[str, str]] = []
-        for candidate in self._usable(archive, left_out):
-            split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
-            copies[hashlib.sha256(candidate.image).digest()].append(replace(candidate, image=b""))
+        for candidate in self._checked(archive):
+            if isinstance(candidate, Candidate):
+                split_of[candidate.id] = candidate.split or hashed_split(candidate.id, self.SHARES)
+                labels_of[candidate.id] = candidate.labels
+                same[hashlib.sha256(candidate.image).digest()].append(candidate.id)
+            else:
+                left_out.append(candidate)
         if not split_of:
             raise self._nothing_usable(archive, left_out)
 
-        named = [[candidate.id for candidate in same] for same in copies.values()]
-        left_out += _leave_in_one_split(split_of, named)
-        self._settle(split_of, [[name for name in names if name in split_of] for names in named])
+        copies = list(same.values())
+        left_out += _leave_in_one_split(split_of, copies)
+        self._settle(split_of, [[name for name in names if name in split_of] for names in copies])
 
         self._report(left_out)
         counts = collections.Counter(reason.partition(" (")[0] for _, reason in left_out)
         reasons = "".join(f"; {count} left out: {reason}" for reason, count in sorted(counts.items()))
-        if apart := disagreement([candidate.labels for candidate in same] for same in copies.values()):
+        if apart := disagreement([labels_of[name] for name in names] for names in copies):
             logger.info("%s: two labels of one picture are apart, in the mean: %s", self.name, apart)
         logger.info("%s: %d examples%s", self.name, len(split_of), reasons)
         return split_of
 
-    def _usable(self, archive: Path, left_out: list[tuple[str, str]]) -> Iterator[Candidate]:
-        """Candidates that can be read, each name once; the others go to `left_out`, with the reason."""
+    def _checked(self, archive: Path) -> Iterator[Candidate | tuple[str, str]]:
+        """What an archive holds, as `candidates`; pictures decode, and no name comes twice."""
         seen: set[str] = set()
         description, console = f"checking {self.name}", Console(stderr=True)
         for candidate in track(self._readable(archive), description, transient=True, console=console):
             if not isinstance(candidate, Candidate):
-                left_out.append(candidate)
+                yield candidate
             elif candidate.id in seen:
-                left_out.append((candidate.id, "second of its name"))
+                yield candidate.id, "second of its name"
             else:
                 seen.add(candidate.id)
                 try:
                     check(upright(candidate.image))
                 except Rejected as error:
-                    left_out.append((candidate.id, str(error)))
+                    yield candidate.id, str(error)
                 else:
                     yield candidate
 
@@ -256,11 +261,17 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
             logger.warning("%s: left out %s: %s", self.name, name, reason)
 
 
-def _leave_in_one_split(split_of: dict[str, str], copies: list[list[str]]) -> Iterator[tuple[str, str]]:
-    """Takes from `split_of` the copies of each picture that are not in the last of its splits; says which."""
+def _leave_in_one_split(split_of: dict[str, str], copies: list[list[str]]) -> list[tuple[str, str]]:
+    """Takes from `split_of` the copies of each picture that are not in the last of its splits.
+
+    Returns:
+        The names taken, each with the reason.
+    """
+    taken = []
     for names in copies:
         kept = max(names, key=lambda name: SPLITS.index(split_of[name]))
         for name in names:
             if split_of[name] != split_of[kept]:
                 del split_of[name]
-                yield name, f"same picture in {split_of[kept]} ({kept})"
+                taken.append((name, f"same picture in {split_of[kept]} ({kept})"))
+    return taken
